@@ -1,0 +1,43 @@
+"""The table of findings: every code that mpio can say, with its explanation and its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpio.errors import Exit, UnknownName
+from mpio.findings import configuration, hosts, maps, network, sessions
+from mpio.findings.shape import Finding, Kind, Severity
+
+TABLE: dict[str, Kind] = {k.code: k for group in (hosts, network, sessions, maps, configuration) for k in group.KINDS}
+
+__all__ = ["TABLE", "Finding", "Kind", "Severity", "finding", "kind", "refusal_codes", "worst"]
+
+
+def finding(code: str, subject: str, detail: str = "", remedy: str = "") -> Finding:
+    """A finding from its row of the table; `remedy` fills the row's own place for it."""
+    row = TABLE[code]
+    return Finding(
+        code,
+        row.severity,
+        subject,
+        row.summary.format(subject=subject),
+        detail,
+        row.remedy.format(subject=subject, remedy=remedy),
+    )
+
+
+def kind(code: str) -> Kind:
+    """UnknownName with the nearest codes where there is no such row."""
+    row = TABLE.get(code.upper())
+    if row is None:
+        near = [c for c in TABLE if c[:3] == code.upper()[:3]] or list(TABLE)
+        raise UnknownName(f"there is no finding {code}", f"known are {', '.join(near)}")
+    return row
+
+
+def refusal_codes() -> tuple[str, ...]:
+    return tuple(code for code, row in TABLE.items() if row.refusal)
+
+
+def worst(findings: Iterable[Finding]) -> Exit:
+    return max((f.severity.exit for f in findings), default=Exit.OK)

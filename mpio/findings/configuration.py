@@ -1,0 +1,30 @@
+"""5xx: configuration files."""
+
+from __future__ import annotations
+
+from mpio.findings.shape import Kind, Severity
+
+KINDS = (
+    Kind(
+        "MP501",
+        Severity.WARNING,
+        "multipath warns: {subject}",
+        "multipath reads this line of a configuration file and does not like it: misspelt, obsolete, or "
+        "swallowed by a missing brace.",
+        "correct that line; `multipath -t` shows the warning",
+    ),
+    Kind(
+        "MP502",
+        Severity.WARNING,
+        "others may write {subject}",
+        "A configuration file that drives root's storage can be changed by somebody who is not root.",
+        "chmod go-w {subject}; chown root {subject}",
+    ),
+    Kind(
+        "MP503",
+        Severity.INFO,
+        "{subject} is shown without the site",
+        "The site file could not be read by this user, so there is no expectation to compare with.",
+        "run the verb as root, or name the file with --site",
+    ),
+)

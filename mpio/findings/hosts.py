@@ -1,0 +1,70 @@
+"""1xx: the host and its programs."""
+
+from __future__ import annotations
+
+from mpio.findings.shape import Kind, Severity
+
+KINDS = (
+    Kind(
+        "MP101",
+        Severity.INFO,
+        "could not see {subject}",
+        "mpio was not allowed to look at this, or it went away while it was read. What depends on it is not judged.",
+        "run the verb as root",
+    ),
+    Kind(
+        "MP102",
+        Severity.ERROR,
+        "the program {subject} is missing",
+        "mpio drives open-iscsi, multipath-tools, iproute2 and systemd; without this one a part of the site "
+        "cannot be set up or checked.",
+        "install it: {remedy}",
+    ),
+    Kind(
+        "MP103",
+        Severity.ERROR,
+        "iscsid does not run",
+        "iscsid makes the logins and repairs broken sessions. Without it a session that breaks stays broken.",
+        "mpio apply, or: systemctl enable --now iscsid.service; then look at journalctl -u iscsid",
+    ),
+    Kind(
+        "MP104",
+        Severity.ERROR,
+        "multipathd does not run",
+        "Without multipathd no path is checked and none comes back after a failure; the maps that exist go on "
+        "with the paths they have. "
+        "LUNs are judged from the device mapper and sysfs alone.",
+        "mpio apply, or: systemctl enable --now multipathd.service; then look at journalctl -u multipathd",
+    ),
+    Kind(
+        "MP105",
+        Severity.ERROR,
+        "the unit {subject} is masked",
+        "Somebody masked the unit on purpose; mpio does not unmask it.",
+        "systemctl unmask {subject}, then mpio apply",
+    ),
+    Kind(
+        "MP106",
+        Severity.ERROR,
+        "the kernel module {subject} is neither loaded nor to be found",
+        "The running kernel cannot do its part: iscsi_tcp makes the sessions, dm_multipath the maps. Usually the "
+        "module package "
+        "of the running kernel was removed by an upgrade that waits for a reboot.",
+        "reboot into an installed kernel, or install the modules of the running one",
+    ),
+    Kind(
+        "MP107",
+        Severity.ERROR,
+        "a step failed: {subject}",
+        "A program refused what mpio asked of it. The steps before it were carried out, those that depend on it "
+        "were not.",
+        "read the program's words in the detail, mend the cause, run mpio apply again",
+    ),
+    Kind(
+        "MP108",
+        Severity.ERROR,
+        "no unit {subject} is installed",
+        "The distribution's package that brings this service is not installed.",
+        "install open-iscsi and multipath-tools",
+    ),
+)

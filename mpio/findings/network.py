@@ -1,0 +1,141 @@
+"""2xx: the network and the portals."""
+
+from __future__ import annotations
+
+from mpio.findings.shape import Kind, Severity
+
+KINDS = (
+    Kind(
+        "MP201",
+        Severity.ERROR,
+        "there is no NIC {subject}",
+        "The site binds an iface to a NIC that this host does not have: renamed, removed, or a driver that did "
+        "not load.",
+        "compare with `ip -br link`, correct nic in the site file",
+    ),
+    Kind(
+        "MP202",
+        Severity.ERROR,
+        "the NIC {subject} has no address that can reach a portal",
+        "A login through a NIC without an address of the portal's family can only time out.",
+        "give {subject} an address in the portals' subnet",
+    ),
+    Kind(
+        "MP203",
+        Severity.ERROR,
+        "the NIC {subject} has no carrier",
+        "The link is down: cable, switch port, or the interface is set down. Every session through it is dead or "
+        "dying.",
+        "check the cable and the switch port; `ip link set {subject} up` if it is down",
+    ),
+    Kind(
+        "MP204",
+        Severity.ERROR,
+        "the MTU of {subject} is not what the site says",
+        "mpio checks the MTU, it does not set it: the switch and the array must agree first.",
+        "set the MTU in the network configuration of the host, or correct network.mtu in the site file",
+    ),
+    Kind(
+        "MP205",
+        Severity.ERROR,
+        "rp_filter 0 cannot come true on {subject}",
+        "The kernel uses the larger of conf/all and conf/NIC. conf/all belongs to the whole host, so mpio never "
+        "writes it.",
+        "use rp_filter = 2 in the site file (it always wins), or set net.ipv4.conf.all.rp_filter = 0 yourself",
+    ),
+    Kind(
+        "MP206",
+        Severity.WARNING,
+        "another file decides {subject} at boot",
+        "systemd-sysctl applies files by name, a later one wins: after the next boot the value will not be the site's.",
+        "remove that line",
+    ),
+    Kind(
+        "MP207",
+        Severity.ERROR,
+        "the NICs {subject} share a subnet",
+        "With two NICs in one subnet Linux answers ARP for either address on either NIC and sends replies by one "
+        "of them: "
+        "the second NIC carries nothing, or the wrong traffic. Separate subnets need none of this.",
+        'move one NIC and portal to a subnet of its own, or say arp = "set" in [network] of the site file',
+        refusal=True,
+    ),
+    Kind(
+        "MP208",
+        Severity.WARNING,
+        "the NIC {subject} is a member of a bond or bridge",
+        "A member of a bond has no addresses of its own and LACP does not add bandwidth to one session; "
+        "multipath wants the bare NICs, each with its own address.",
+        "take the NIC out of the bond, or bind the iface to the bond and accept one path",
+    ),
+    Kind(
+        "MP210",
+        Severity.ERROR,
+        "no answer from {subject}",
+        "Nothing answered a TCP connect through this NIC within a second. The pair stays planned; no login is "
+        "tried while it is silent.",
+        "check the portal, its cable and its switch port; remove the portal from the site file if it is gone for good",
+    ),
+    Kind(
+        "MP211",
+        Severity.ERROR,
+        "{subject} refuses connections",
+        "The address is alive but nothing listens on that port: the array's iSCSI service is off or the portal "
+        "group has another port.",
+        "start the iSCSI target service on the array, or correct the port in the site file",
+    ),
+    Kind(
+        "MP212",
+        Severity.INFO,
+        "left out: {subject}",
+        "This pair cannot reach each other, or the site's layout does not want it, so it is not part of what is "
+        "expected.",
+        'nothing, if that is the wiring; otherwise give the NIC a way to the portal, or use layout = "subnet"',
+    ),
+    Kind(
+        "MP213",
+        Severity.ERROR,
+        "discovery at {subject} failed",
+        "The portal accepts connections but did not answer SendTargets as an iSCSI target does.",
+        "check that this is an iSCSI portal and look at the array's log",
+    ),
+    Kind(
+        "MP214",
+        Severity.ERROR,
+        "discovery at {subject} was refused: authentication",
+        "The portal asks for a discovery CHAP login that the site does not give, or the secret is wrong.",
+        "set [san.discovery_chap] in the site file",
+    ),
+    Kind(
+        "MP215",
+        Severity.ERROR,
+        "no target for the site at {subject}",
+        "The portal answered, but named no target that the site's globs take: the initiator is not in the "
+        "array's host group, or the glob is wrong.",
+        "register the initiator name on the array, or correct san.targets",
+    ),
+    Kind(
+        "MP216",
+        Severity.WARNING,
+        "{subject} is configured but no target names it",
+        "The portal answers, but SendTargets did not list it for any of the site's targets, so no session will use it.",
+        "add the portal to the array's target portal group, or remove it from the site file",
+    ),
+    Kind(
+        "MP217",
+        Severity.ERROR,
+        "packets of the NIC's full size do not arrive: {subject}",
+        "A ping of the site's MTU with fragmentation forbidden was lost while the portal answers small packets: "
+        "logins will succeed and data will hang.",
+        "set the same MTU on NIC, switch and array, or remove network.mtu from the site file",
+    ),
+    Kind(
+        "MP218",
+        Severity.WARNING,
+        "source routes for {subject} are not managed by mpio",
+        "Two NICs share a subnet and ARP is set as it must be, but replies leave by the routing table: without a "
+        "rule per source address "
+        "one NIC may carry all traffic that is not bound to a device.",
+        "add `ip rule from ADDRESS lookup TABLE` with a table per NIC in the network configuration of the host",
+    ),
+)

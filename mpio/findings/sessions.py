@@ -1,0 +1,89 @@
+"""3xx: sessions, records and what the target says."""
+
+from __future__ import annotations
+
+from mpio.findings.shape import Kind, Severity
+
+KINDS = (
+    Kind(
+        "MP301",
+        Severity.ERROR,
+        "login failed: {subject}",
+        "The portal answered but the login did not succeed; iscsiadm's reason is in the detail.",
+        "look at journalctl -u iscsid and the array's log, then mpio apply",
+    ),
+    Kind(
+        "MP302",
+        Severity.ERROR,
+        "login refused, CHAP: {subject}",
+        "The target rejects the name or the secret, or wants CHAP where the site gives none (or the other way "
+        "round for mutual CHAP).",
+        "compare [san.chap] and its password files with the array",
+    ),
+    Kind(
+        "MP303",
+        Severity.ERROR,
+        "login refused by the target: {subject}",
+        "The target does not know this initiator (ACL, host group), or the target is gone from this portal.",
+        "register the initiator name of this host on the array",
+    ),
+    Kind(
+        "MP304",
+        Severity.ERROR,
+        "the session is not logged in: {subject}",
+        "The kernel holds the session but its connection is broken; iscsid tries to repair it. Its paths are "
+        "blocked or failed meanwhile.",
+        "mend link, portal or target; iscsid logs in again by itself",
+    ),
+    Kind(
+        "MP305",
+        Severity.WARNING,
+        "foreign on the site's portals: {subject}",
+        "A record or session that mpio did not make uses one of the site's portals. mpio leaves it alone; "
+        "its paths make the count larger than planned.",
+        "remove it by hand (iscsiadm -m node … --logout, then -o delete) if it is a leftover",
+    ),
+    Kind(
+        "MP306",
+        Severity.WARNING,
+        "in force after the next login: {subject}",
+        "No-op timers, initiator name, binding and CHAP are read at login; a live session keeps what it was made with.",
+        "log the session out and in again when the other paths are whole: mpio logout X, mpio login X",
+    ),
+    Kind(
+        "MP307",
+        Severity.ERROR,
+        "the initiator name cannot change while sessions exist",
+        "The array knows this host by its name; sessions under two names at once end in lost LUNs.",
+        "mpio logout, then mpio apply",
+        refusal=True,
+    ),
+    Kind(
+        "MP308",
+        Severity.ERROR,
+        "the session shows no LUN of the site: {subject}",
+        "The login succeeded, yet none of the site's LUNs is mapped to this initiator over this target.",
+        "map the LUNs to this initiator and this target on the array, then mpio apply",
+    ),
+    Kind(
+        "MP309",
+        Severity.ERROR,
+        "the iface {subject} exists with another binding",
+        "An iface record of this name is bound to another NIC or by MAC address, and it is not mpio's or it is in use.",
+        "iscsiadm -m iface -I {subject} -o delete if nobody needs it, or use another name in the site file",
+    ),
+    Kind(
+        "MP310",
+        Severity.WARNING,
+        "kept because it is in use: {subject}",
+        "The site no longer names it, but a session still carries LUNs that would lose their last path or are in use.",
+        "free the LUNs, then mpio apply",
+    ),
+    Kind(
+        "MP311",
+        Severity.WARNING,
+        "refused name from {subject}",
+        "The portal sent a target name or address that no iSCSI target may have; it was ignored.",
+        "look at the portal: it is broken or hostile",
+    ),
+)

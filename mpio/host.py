@@ -1,0 +1,283 @@
+"""What a host shows: values only."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mpio.memory import Memory
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Portal:
+    """An iSCSI portal: a numeric address and a TCP port."""
+
+    address: str
+    port: int = 3260
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Portal:
+        """`10.0.0.1`, `10.0.0.1:3260`, `fd00::1`, `[fd00::1]` or `[fd00::1]:3260`; ValueError otherwise."""
+        if text.startswith("["):
+            address, closed, rest = text[1:].partition("]")
+            if not closed or (rest and not rest.startswith(":")):
+                raise ValueError(f"{text!r} is not a portal")
+            port = rest[1:] if rest else "3260"
+        elif text.count(":") == 1:
+            address, _, port = text.partition(":")
+        else:
+            address, port = text, "3260"
+        number = int(port) if port.isascii() and port.isdigit() else 0
+        if not 1 <= number <= 65535:
+            raise ValueError(f"{text!r} has no port between 1 and 65535")
+        return cls(str(ipaddress.ip_address(address)), number)
+
+    @property
+    def version(self) -> int:
+        return ipaddress.ip_address(self.address).version
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """What one session is to connect: an iface, a portal and a target. The key of records and sessions."""
+
+    iface: str
+    portal: Portal
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.iface} -> {self.portal} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A network interface. `addresses` in CIDR form; `carrier` None while it is down; `rp_filter` effective:
+    max(all, own).
+    """
+
+    name: str
+    hwaddress: str = ""
+    addresses: tuple[str, ...] = ()
+    mtu: int = 0
+    carrier: bool | None = None
+    rp_filter: int | None = None
+    rp_filter_own: int | None = None
+    rp_filter_all: int | None = None
+    arp_ignore: int | None = None
+    arp_announce: int | None = None
+    master: str = ""
+
+    def on_link(self, portal: Portal) -> bool:
+        """Does one of the NIC's own subnets hold the portal?"""
+        wanted = ipaddress.ip_address(portal.address)
+        return any(wanted in ipaddress.ip_interface(a).network for a in self.addresses)
+
+    def speaks(self, portal: Portal) -> bool:
+        """Has the NIC an address of the portal's IP version?"""
+        return any(ipaddress.ip_interface(a).version == portal.version for a in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Iface:
+    """An iSCSI iface record. Unset values are empty."""
+
+    name: str
+    nic: str = ""
+    hwaddress: str = ""
+    transport: str = "tcp"
+    initiatorname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node record of open-iscsi's database; `settings` are its other keys, secrets left out."""
+
+    pair: Pair
+    tpgt: int
+    path: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A kernel session. `state` is sysfs's word; `recovery_tmo` seconds, None for off or unreadable."""
+
+    sid: int
+    host: int
+    pair: Pair
+    nic: str
+    tpgt: int | None
+    state: str
+    recovery_tmo: int | None = None
+    noop_interval: int | None = None
+    noop_timeout: int | None = None
+    initiatorname: str = ""
+    address: str = ""
+    port: int | None = None
+    local_port: int | None = None
+
+    @property
+    def logged_in(self) -> bool:
+        return self.state == "LOGGED_IN"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A SCSI disk that an iSCSI session carries. `wwid` as multipath writes it; `size` bytes; `group` None outside a
+    map.
+
+    `dm_state` and `checker_state` are multipathd's words, `device_state` sysfs's; empty where nobody said.
+    """
+
+    dev: str
+    hctl: str
+    sid: int
+    wwid: str
+    size: int | None = None
+    vendor: str = ""
+    product: str = ""
+    device_state: str = ""
+    dm: str = ""
+    dm_state: str = ""
+    checker_state: str = ""
+    group: int | None = None
+
+    @property
+    def lun(self) -> int:
+        return int(self.hctl.rsplit(":", 1)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A multipath map of the device mapper. `queueing` is "off", "forever" or seconds, None unknown."""
+
+    name: str
+    wwid: str
+    dm: str
+    size: int | None = None
+    open_count: int = 0
+    suspended: bool = False
+    queueing: str | int | None = None
+    slaves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit, in systemctl's words; `load` "not-found" where there is none."""
+
+    name: str
+    load: str = ""
+    active: str = ""
+    enabled: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """One line of a SendTargets answer."""
+
+    portal: Portal
+    tpgt: int
+    target: str
+
+
+class Answer(StrEnum):
+    """What a TCP connect through a NIC met within its time limit."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    SILENT = "silent"
+    NO_ROUTE = "no route"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A portal that was asked for its targets: `code` is iscsiadm's, `said` its last words where it failed."""
+
+    portal: Portal
+    ifaces: tuple[str, ...]
+    code: int
+    said: str = ""
+    found: tuple[Found, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who uses a block device: `kind` is mount, swap, lvm, md, dm, partition or process; `name` says which."""
+
+    dev: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} on {self.dev}"
+
+
+Keywords = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is in force for each WWID, in multipath's own words; under "" the defaults that belong to no LUN.
+
+    `installed` is what the files say (`multipath -t`), `loaded` what the daemon holds, None where it could not be
+    asked.
+    `warnings` are multipath's about the user's own lines, "file line N, words".
+    """
+
+    installed: Keywords = field(default_factory=dict, hash=False)
+    loaded: Keywords | None = field(default=None, hash=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Everything one look has seen. What was not looked at is empty; `blind` says in words what could not be seen.
+
+    `missing_programs` come with the package that brings each; `black_holes` are (iface, portal, bytes) whose
+    full-size ping was lost.
+    """
+
+    nics: tuple[Nic, ...] = ()
+    ifaces: tuple[Iface, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    paths: tuple[Path, ...] = ()
+    maps: tuple[Map, ...] = ()
+    units: tuple[Unit, ...] = ()
+    users: tuple[User, ...] = ()
+    files: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    registered: frozenset[str] = frozenset()
+    probes: Mapping[tuple[str, Portal], Answer] = field(default_factory=dict, hash=False)
+    asked: tuple[Asked, ...] = ()
+    known_keywords: frozenset[str] = frozenset()
+    effective: Effective | None = None
+    memory: Memory = field(default_factory=Memory)
+    chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    discovery_chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    discovery_records: Mapping[Portal, str] = field(default_factory=dict, hash=False)
+    needs_multipath_conf: bool = False
+    missing_programs: tuple[tuple[str, str], ...] = ()
+    missing_modules: tuple[str, ...] = ()
+    black_holes: tuple[tuple[str, Portal, int], ...] = ()
+    writable_by_others: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    root: bool = True
+
+    def nic(self, name: str) -> Nic | None:
+        return next((n for n in self.nics if n.name == name), None)
+
+    def unit(self, name: str) -> Unit | None:
+        return next((u for u in self.units if u.name == name), None)
+
+    def session_of(self, pair: Pair) -> Session | None:
+        """The session of a pair, a logged-in one before a failed one."""
+        found = [s for s in self.sessions if s.pair == pair]
+        return next((s for s in found if s.logged_in), found[0] if found else None)
+
+    def node_of(self, pair: Pair) -> Node | None:
+        return next((n for n in self.nodes if n.pair == pair), None)

@@ -1,0 +1,110 @@
+"""What mpio remembers in /var/lib/mpio: what it made, the values it replaced, which target has shown which LUN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mpio.errors import UnreadableOutput
+
+if TYPE_CHECKING:
+    from mpio.step import Note
+
+PATH = "/var/lib/mpio/memory.json"
+MADE = ("iface", "record", "discovery", "wwid", "unit", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A single key that mpio set in somebody else's file: the value that stood there before, and ours."""
+
+    before: str | None
+    ours: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """`made` holds (kind, name); `keys` maps "file key" to its values; `shown` maps a WWID to the targets that ever
+    showed it.
+
+    `reached` are the targets that ever had a session: only they are known to show or not to show a LUN.
+    """
+
+    made: frozenset[tuple[str, str]] = frozenset()
+    keys: Mapping[str, Key] = field(default_factory=dict, hash=False)
+    shown: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    reached: frozenset[str] = frozenset()
+
+    def has(self, kind: str, name: str) -> bool:
+        return (kind, name) in self.made
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        return tuple(sorted(name for k, name in self.made if k == kind))
+
+
+def noted(memory: Memory, notes: Iterable[Note]) -> Memory:
+    """The memory after these notes. The first previous value of a key stays:
+    a second run must not take ours for the user's.
+    """
+    made, keys = set(memory.made), dict(memory.keys)
+    for note in notes:
+        if note.kind == "key":
+            old = keys.get(note.name)
+            keys[note.name] = Key(old.before if old else note.before, note.ours)
+        else:
+            made.add((note.kind, note.name))
+    return replace(memory, made=frozenset(made), keys=keys)
+
+
+def pruned(memory: Memory, alive: Iterable[tuple[str, str]]) -> Memory:
+    """The memory without what is no longer there:
+    undone by us, by somebody else, or never made because a run died before.
+    """
+    return replace(memory, made=memory.made & frozenset(alive))
+
+
+def with_seen(memory: Memory, shown: Iterable[tuple[str, str]], reached: Iterable[str]) -> Memory:
+    """The memory after seeing these (WWID, target) and sessions to these targets."""
+    all_shown = dict(memory.shown)
+    for wwid, target in shown:
+        all_shown[wwid] = all_shown.get(wwid, frozenset()) | {target}
+    return replace(memory, shown=all_shown, reached=memory.reached | set(reached))
+
+
+def dump(memory: Memory) -> str:
+    import json
+
+    document = {
+        "format": 1,
+        "made": {kind: list(memory.names(kind)) for kind in MADE if memory.names(kind)},
+        "keys": {name: {"before": k.before, "ours": k.ours} for name, k in sorted(memory.keys.items())},
+        "shown": {wwid: sorted(targets) for wwid, targets in sorted(memory.shown.items())},
+        "reached": sorted(memory.reached),
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def parse(text: str | None) -> Memory:
+    """None (no file) is an empty memory. UnreadableOutput for anything that `dump` did not write."""
+    if text is None:
+        return Memory()
+    import json  # not at the top: a host without a memory, which quick verbs meet too, needs none
+
+    try:
+        document = json.loads(text)
+        if document["format"] != 1:
+            raise ValueError(f"format {document['format']}")
+        made = frozenset((str(kind), str(name)) for kind, names in document["made"].items() for name in names)
+        keys = {str(name): Key(_text(k["before"]), _text(k["ours"])) for name, k in document["keys"].items()}
+        shown = {str(wwid): frozenset(str(t) for t in targets) for wwid, targets in document["shown"].items()}
+        reached = frozenset(str(t) for t in document["reached"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableOutput(str(error), PATH) from error
+    return Memory(made, keys, shown, reached)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f"{value!r} is no text")

@@ -1,0 +1,208 @@
+"""The runner: the one place where programs start, and the only importer of `sh`."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import BinaryIO
+
+from mpio.errors import MissingProgram, ProgramFailed
+from mpio.files import Files
+from mpio.program import Done
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C"}
+
+PACKAGES = {
+    "blkid": "util-linux",
+    "blockdev": "util-linux",
+    "dmsetup": "dmsetup",
+    "ethtool": "ethtool",
+    "findmnt": "util-linux",
+    "fuser": "psmisc",
+    "ip": "iproute2",
+    "iscsi-iname": "open-iscsi",
+    "iscsiadm": "open-iscsi",
+    "iscsid": "open-iscsi",
+    "lsblk": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+    "modprobe": "kmod",
+    "mpathpersist": "multipath-tools",
+    "multipath": "multipath-tools",
+    "multipathd": "multipath-tools",
+    "ping": "iputils-ping",
+    "pvs": "lvm2",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "sg_inq": "sg3-utils",
+    "ss": "iproute2",
+    "sysctl": "procps",
+    "systemctl": "systemd",
+    "timeout": "coreutils",
+    "tar": "tar",
+    "udevadm": "udev",
+    "unshare": "util-linux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """The `Run` that starts programs. `say` gets each call as a line that can be pasted, before it runs.
+
+    `record` names a folder (made 0700) that keeps each call as one file.
+    """
+
+    say: Callable[[str], None] | None = None
+    record: str = ""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False, compare=False)
+
+    def __call__(
+        self, *argv: str, ok: tuple[int, ...] | None = (0,), timeout: float | None = 30, stdin: bytes = b""
+    ) -> Done:
+        command = (_found(argv[0]), *argv[1:])
+        if self.say:
+            from mpio import recording
+
+            self.say(shlex.join(recording.mask_argv(argv)))
+        if timeout is not None:
+            # sh's own _timeout costs 100 ms a call, coreutils' 1. To it 0 means no limit.
+            timeout = max(timeout, 0.01)
+            command = (_found("timeout"), "--kill-after=2", f"{timeout:g}", *command)
+        begin = time.monotonic()
+        with _interrupts_wait():
+            done = _start(command, argv, stdin)
+            if self.record:
+                self._keep(done)
+        if timeout is not None and done.code in (124, 137) and time.monotonic() - begin >= timeout:
+            raise ProgramFailed(
+                f"`{_line(argv)}` did not end within {timeout:g} s",
+                "run the line by hand and see what it waits for",
+            )
+        return checked(done, ok)
+
+    def _keep(self, done: Done) -> None:
+        os.makedirs(self.record, mode=0o700, exist_ok=True)
+        from mpio import recording
+
+        text = recording.dump(done)
+        name = os.path.basename(done.argv[0])
+        taken = {n.partition("-")[0] for n in os.listdir(self.record)}
+        number = next(n for n in self._numbers if f"{n:05}" not in taken)
+        # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.
+        Files().write(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
+
+
+def missing(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Those of the programs that are not installed, each with the Debian package that brings it."""
+    import shutil
+
+    return tuple((n, f"apt install {PACKAGES.get(n, n)}") for n in names if shutil.which(n, path=PATH) is None)
+
+
+def checked(done: Done, ok: tuple[int, ...] | None) -> Done:
+    """The run itself, or ProgramFailed where its exit code is none of `ok`."""
+    if ok is None or done.code in ok:
+        return done
+    how = f"ended with {done.code}"
+    if done.code > 128:
+        with contextlib.suppress(ValueError):
+            how = f"was ended by {signal.Signals(done.code - 128).name}"
+    said = [line for line in (done.err.strip() or done.out.strip()).splitlines() if line.strip()]
+    from mpio import recording
+
+    what = f": {recording.mask(said[-1].strip())}" if said else ""
+    way = "run again with --verbose to see every program, or run the line by hand"
+    raise ProgramFailed(f"`{_line(done.argv)}` {how}{what}", way)
+
+
+def _line(argv: tuple[str, ...]) -> str:
+    from mpio import recording
+
+    return shlex.join(recording.mask_argv(argv))
+
+
+def _found(name: str) -> str:
+    import shutil  # brings the compressors along: only where something runs
+
+    path = shutil.which(name, path=PATH)
+    if path is None:
+        package = PACKAGES.get(name, "")
+        way = f"install it: apt install {package}" if package else f"install it; it is looked for in {PATH}"
+        raise MissingProgram(f"the program {name} is not installed", way)
+    return path
+
+
+def _start(command: tuple[str, ...], argv: tuple[str, ...], stdin: bytes) -> Done:
+    """Run `command` to its end; `argv` is what it is called in words.
+
+    The outputs go to files in memory, not pipes: nothing to fill or to drain, and a daemon that a program leaves behind
+    with its stdout open does not hold us back (sh waits 2 s for such pipes, OProc._process_exit_cleanup).
+    A session of its own: no terminal to ask on, and Ctrl-C there does not reach an iscsiadm that holds its lock.
+    """
+    import sh  # 60 ms and more, paid only by verbs that run something
+
+    with _memory(stdin) as source, _memory() as out, _memory() as err:
+        try:
+            ended = sh.Command(command[0])(
+                *command[1:],
+                _in=source,
+                _out=out,
+                _err=err,
+                _env=ENVIRONMENT,
+                _cwd="/",
+                _encoding="utf-8",
+                _tty_in=False,
+                _tty_out=False,
+                _new_session=True,
+                _return_cmd=True,
+                _ok_code=tuple(range(-255, 256)),  # signals too: what is an error is our caller's to say
+            )
+        except (sh.ForkException, OSError, UnicodeError) as e:
+            reason = str(e).strip().splitlines()[-1]
+            way = "see whether the host has memory and processes left"
+            raise ProgramFailed(f"`{_line(argv)}` could not be started: {reason}", way) from e
+        code = int(ended.exit_code)
+        return Done(argv, 128 - code if code < 0 else code, _text(out), _text(err))
+
+
+def _memory(content: bytes = b"") -> BinaryIO:
+    file = open(os.memfd_create("mpio"), "w+b")  # noqa: PTH123, SIM115 - no path; `_start` closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _text(file: BinaryIO) -> str:
+    """Total: bytes that are no UTF-8 become \\xNN, which prints, encodes and compares everywhere."""
+    file.seek(0)
+    return file.read().decode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C lets the current program finish, then counts; a second one ends the waiting, not the program."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    seen: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append((number, frame))
+        if len(seen) > 1:
+            before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if len(seen) == 1:
+            before(*seen[0])
