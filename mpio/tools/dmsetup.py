@@ -1,0 +1,104 @@
+"""dmsetup: open counts, and the kernel's own word on paths where multipathd does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mpio.errors import UnreadableOutput
+from mpio.program import Run
+
+SEPARATOR = "\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """A device of the device mapper: `dm` is dm-N, `open_count` how many have it open."""
+
+    name: str
+    dm: str
+    uuid: str
+    open_count: int
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatus:
+    """A path as the kernel sees it: `dev_t` major:minor, `group` from 1."""
+
+    dev_t: str
+    active: bool
+    group: int
+
+
+def info(run: Run) -> tuple[Info, ...]:
+    done = run(
+        "dmsetup",
+        "info",
+        "--columns",
+        "--noheadings",
+        "--separator",
+        SEPARATOR,
+        "-o",
+        "blkdevname,open,suspended,uuid,name",
+    )
+    return parse_info(done.out)
+
+
+def parse_info(text: str) -> tuple[Info, ...]:
+    """`dm-0<TAB>1<TAB>Active<TAB>mpath-3600…<TAB>hydra_apps-a01` a line; "No devices found" where there are none."""
+    found = []
+    for line in text.splitlines():
+        if not line or line == "No devices found":
+            continue
+        cells = line.split(SEPARATOR)
+        if len(cells) != 5 or not cells[0].startswith("dm-") or not cells[1].isdecimal():
+            raise UnreadableOutput(line, "dmsetup info")
+        found.append(Info(cells[4], cells[0], cells[3], int(cells[1]), cells[2] == "Suspended"))
+    return tuple(found)
+
+
+def path_status(run: Run) -> Mapping[str, tuple[PathStatus, ...]]:
+    """The paths of each multipath map, by the map's name."""
+    return parse_status(run("dmsetup", "status", "--target", "multipath").out)
+
+
+def parse_status(text: str) -> Mapping[str, tuple[PathStatus, ...]]:
+    """`NAME: 0 131072 multipath 2 0 0 0 1 1 A 0 2 2 8:16 A 0 0 1 8:32 F 1 0 1` a line (kernel dm-mpath.c,
+    multipath_status).
+    """
+    found: dict[str, tuple[PathStatus, ...]] = {}
+    for line in text.splitlines():
+        if not line or line == "No devices found":
+            continue
+        name, colon, rest = line.rpartition(": ")
+        words = rest.split()
+        if not colon or len(words) < 4 or words[2] != "multipath":
+            raise UnreadableOutput(line, "dmsetup status")
+        try:
+            found[name] = _groups(words[3:])
+        except (IndexError, ValueError) as error:
+            raise UnreadableOutput(line, "dmsetup status") from error
+    return found
+
+
+def _groups(words: list[str]) -> tuple[PathStatus, ...]:
+    """FEATURES… HANDLER… GROUPS NEXT then for each group STATE SELECTOR-ARGS… PATHS ARGS then for each path DEV
+    STATE FAILS ARGS…
+    """
+    at = 1 + int(words[0])
+    at += 1 + int(words[at])
+    count = int(words[at])
+    at += 2
+    found = []
+    for group in range(1, count + 1):
+        at += 1
+        at += 1 + int(words[at])
+        paths, args = int(words[at]), int(words[at + 1])
+        at += 2
+        for _ in range(paths):
+            if words[at + 1] not in ("A", "F"):
+                raise ValueError(words[at + 1])
+            found.append(PathStatus(words[at], words[at + 1] == "A", group))
+            at += 3 + args
+    return tuple(found)

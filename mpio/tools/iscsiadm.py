@@ -1,0 +1,195 @@
+"""iscsiadm: the calls that change open-iscsi's records and sessions, and the questions it answers.
+
+Records are better read from the database itself (`iscsidb`), sessions from sysfs. What its exit codes mean is in
+`iscsierr`, how its output is read in `iscsitext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from mpio.errors import ProgramFailed
+from mpio.host import Asked, Iface, Pair, Portal
+from mpio.program import Done, Run
+from mpio.step import Command, Note, Part
+from mpio.tools import iscsitext
+from mpio.tools.iscsierr import RETRYABLE, Code, reason
+from mpio.tools.iscsitext import parse_login_error
+
+__all__ = ["RETRYABLE", "Code", "parse_login_error", "reason"]
+
+# -- what changes something ----------------------------------------------------------------------------------------
+
+Operation = Literal["nonpersistent", "new"]
+
+
+def iface_new(name: str, *, why: str, notes: tuple[Note, ...] = ()) -> Command:
+    """A new iface, or an existing one set back to defaults and unbound."""
+    return Command(Part.IFACES, why, _iface(name, "-o", "new"), notes=notes)
+
+
+def iface_bind(name: str, nic: str, *, why: str) -> Command:
+    """Exit code 0 does not say that it took: an iface that has a binding keeps it (facts 1.2). Look again."""
+    return Command(Part.IFACES, why, _iface(name, "-o", "update", "-n", "iface.net_ifacename", "-v", nic))
+
+
+def iface_delete(name: str, *, why: str) -> Command:
+    """Takes the iface's node records with it."""
+    return Command(Part.IFACES, why, _iface(name, "-o", "delete"))
+
+
+def discover(
+    portal: Portal,
+    ifaces: Sequence[str],
+    *,
+    why: str,
+    operation: Operation = "nonpersistent",
+    ok: tuple[int, ...] = (0,),
+) -> Command:
+    """All ifaces in one call, always: with `new` alone nothing is deleted, but only the named ifaces get records."""
+    return Command(Part.DISCOVERY, why, _discovery(portal, ifaces, operation), ok)
+
+
+def discoverydb_new(portal: Portal, *, why: str) -> Command:
+    """A discovery record with defaults; an existing one loses its CHAP values (tried on 2.1.8)."""
+    return Command(Part.DISCOVERY, why, _discoverydb(portal, "-o", "new"))
+
+
+def discoverydb_update(portal: Portal, settings: Mapping[str, str], *, why: str) -> Command:
+    return Command(Part.DISCOVERY, why, _discoverydb(portal, "-o", "update", *_named(settings)))
+
+
+def discoverydb_discover(
+    portal: Portal,
+    ifaces: Sequence[str],
+    *,
+    why: str,
+    operation: Operation = "nonpersistent",
+    ok: tuple[int, ...] = (0,),
+) -> Command:
+    """Discovery with the stored record, that is with its CHAP values."""
+    return Command(Part.DISCOVERY, why, _stored_discovery(portal, ifaces, operation), ok)
+
+
+def discoverydb_delete(portal: Portal, *, why: str) -> Command:
+    """Deletes **every node record that was discovered through this portal** as well (tried on 2.1.8).
+
+    Records of `record_new` stay. Only for a discovery record that mpio made and discovered with `nonpersistent`.
+    """
+    return Command(Part.DISCOVERY, why, _discoverydb(portal, "-o", "delete"))
+
+
+def record_new(pair: Pair, tpgt: int, *, why: str, notes: tuple[Note, ...] = ()) -> Command:
+    """A record with the defaults of iscsid.conf, also where there was one already (tried on 2.1.8)."""
+    portal = f"{pair.portal},{tpgt}" if tpgt >= 0 else str(pair.portal)
+    argv = ("iscsiadm", "-m", "node", "-o", "new", "-T", pair.target, "-p", portal, "-I", pair.iface)
+    return Command(Part.DISCOVERY, why, argv, notes=notes)
+
+
+def record_update(pair: Pair, settings: Mapping[str, str], *, why: str, part: Part = Part.DISCOVERY) -> Command:
+    return Command(part, why, _node(pair, "-o", "update", *_named(settings)))
+
+
+def record_delete(pair: Pair, *, why: str) -> Command:
+    """Refused with 15 while the record's session is there."""
+    return Command(Part.DISCOVERY, why, _node(pair, "-o", "delete"), (Code.SUCCESS, Code.NO_OBJS_FOUND))
+
+
+LOGIN = "--login"
+
+
+def login(pair: Pair, *, why: str) -> Command:
+    """One record a call: the exit code of several says of none how it went (facts 1.4)."""
+    return Command(Part.LOGIN, why, _node(pair, LOGIN), (Code.SUCCESS, Code.SESS_EXISTS))
+
+
+def logout(pair: Pair, *, why: str) -> Command:
+    """21 may also mean that iscsid could not be reached: only sysfs says whether the session is gone (facts 1.4)."""
+    return Command(Part.LOGIN, why, _node(pair, "--logout"), (Code.SUCCESS, Code.NO_OBJS_FOUND))
+
+
+def rescan(sid: int, *, why: str) -> Command:
+    """New LUNs and new sizes; what the target no longer shows stays."""
+    return Command(Part.LOGIN, why, ("iscsiadm", "-m", "session", "-r", str(sid), "--rescan"))
+
+
+def _iface(name: str, *words: str) -> tuple[str, ...]:
+    return ("iscsiadm", "-m", "iface", "-I", name, *words)
+
+
+def _node(pair: Pair, *words: str) -> tuple[str, ...]:
+    return ("iscsiadm", "-m", "node", "-T", pair.target, "-p", str(pair.portal), "-I", pair.iface, *words)
+
+
+def _discovery(portal: Portal, ifaces: Iterable[str], operation: Operation) -> tuple[str, ...]:
+    return ("iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", str(portal), *_through(ifaces), "-o", operation)
+
+
+def _discoverydb(portal: Portal, *words: str) -> tuple[str, ...]:
+    return ("iscsiadm", "-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *words)
+
+
+def _stored_discovery(portal: Portal, ifaces: Iterable[str], operation: Operation) -> tuple[str, ...]:
+    return _discoverydb(portal, *_through(ifaces), "-o", operation, "--discover")
+
+
+def _through(ifaces: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for name in ifaces for word in ("-I", name))
+
+
+def _named(settings: Mapping[str, str]) -> tuple[str, ...]:
+    secrets = [key for key in settings if "password" in key]
+    if secrets:
+        raise ValueError(f"{secrets[0]} would be seen by everybody on the command line")
+    return tuple(word for key, value in settings.items() for word in ("-n", key, "-v", value))
+
+
+# -- what it is asked ----------------------------------------------------------------------------------------------
+
+# A portal that takes the connection and says nothing holds iscsiadm for 30 s, whatever login_timeout and reopen_max say
+# (tried on 2.1.8). A nonpersistent discovery holds the database lock only at its start, while it reads the ifaces
+# (traced): it may be ended.
+DISCOVERY_LIMIT = 20
+
+
+def version(run: Run) -> str:
+    return iscsitext.parse_version(run("iscsiadm", "-V").out)
+
+
+def ifaces(run: Run) -> tuple[Iface, ...]:
+    """Also `default` and `iser`, which have no file. Not timed: it may wait 30 s for the database's lock."""
+    return iscsitext.parse_ifaces(run("iscsiadm", "-m", "iface", timeout=None).out)
+
+
+def sessions(run: Run) -> tuple[iscsitext.Listed, ...]:
+    done = run("iscsiadm", "-m", "session", ok=(Code.SUCCESS, Code.NO_OBJS_FOUND))
+    return iscsitext.parse_sessions(done.out)
+
+
+def session_details(run: Run) -> tuple[iscsitext.Details, ...]:
+    done = run("iscsiadm", "-m", "session", "-P", "3", ok=(Code.SUCCESS, Code.NO_OBJS_FOUND))
+    return iscsitext.parse_session_details(done.out)
+
+
+def discovery(run: Run, portal: Portal, ifaces: Sequence[str], *, stored: bool = False) -> Asked:
+    """What the portal says its targets are; nothing is stored. `stored` uses the discovery record with its CHAP values.
+
+    A portal that does not answer is an answer: `code` and `said` tell why nothing was found.
+    """
+    argv = (_stored_discovery if stored else _discovery)(portal, ifaces, "nonpersistent")
+    try:
+        done = run(*argv, ok=tuple(Code), timeout=DISCOVERY_LIMIT)
+    except ProgramFailed as error:
+        return Asked(portal, tuple(ifaces), Code.FATAL_LOGIN, error.message)  # what it says itself after its 30 s
+    if done.code:
+        return Asked(portal, tuple(ifaces), done.code, last_words(done))
+    answer = iscsitext.parse_discovery(done.out)
+    said = f"not a target name or portal: {answer.refused[0]!a}" if answer.refused else ""
+    return Asked(portal, tuple(ifaces), done.code, said, answer.found)
+
+
+def last_words(done: Done) -> str:
+    """The last line of complaint without iscsiadm's name, or what the exit code means."""
+    lines = [line.removeprefix("iscsiadm: ").strip() for line in done.err.split("\n") if line.strip()]
+    return lines[-1] if lines else reason(done.code)

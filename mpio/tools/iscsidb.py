@@ -1,0 +1,125 @@
+"""open-iscsi's database, read as files: no lock is taken, no daemon started. Only CHAP is changed past iscsiadm.
+
+    ROOT/ifaces/NAME
+    ROOT/nodes/IQN/IP,PORT,TPGT/IFACE    a record
+    ROOT/nodes/IQN/IP,PORT               a record without a known portal group: older releases, `-o new` without one
+
+IPv6 addresses stand in the names without brackets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+
+from mpio.host import Iface, Node, Pair, Portal
+from mpio.tools import keyfile
+from mpio.tools.sysfs import Reader
+
+ROOTS = ("/var/lib/iscsi", "/etc/iscsi")
+MASK = "********"  # what iscsiadm shows for a secret
+TPGT_UNKNOWN = -1
+END = "# END RECORD"
+# iface.iscsi_ifacename of records without one, and of the two ifaces that have no file (usr/iface.c)
+DEFAULT = "default"
+
+
+def root(read: Reader) -> str:
+    """Where this host's iscsiadm keeps its database: the place that has one.
+
+    The default moved from /etc to /var/lib (upstream 2.1.9, Debian 13, RHEL since 6) and never back: with both, or with
+    none yet, the newer place counts where it exists.
+    """
+    for place in ROOTS:
+        if read.names(f"{place}/nodes") or read.names(f"{place}/ifaces"):
+            return place
+    return ROOTS[0] if read.names(ROOTS[0]) else ROOTS[1]
+
+
+def ifaces(read: Reader) -> tuple[Iface, ...]:
+    """The ifaces that have a file; `default` and `iser` have none."""
+    at = f"{root(read)}/ifaces"
+    found = []
+    for name in read.names(at):
+        text = read.text(f"{at}/{name}")
+        # iface.example is the package's sample (RHEL), `.`-files are an editor's
+        if text is not None and name != "iface.example" and not name.startswith("."):
+            found.append(iface(name, text))
+    return tuple(found)
+
+
+def iface(name: str, text: str) -> Iface:
+    said = keyfile.values(text)
+    return Iface(
+        name=name,
+        nic=_set(said.get("iface.net_ifacename", "")),
+        hwaddress=_set(said.get("iface.hwaddress", "")),
+        transport=_set(said.get("iface.transport_name", "")) or "tcp",
+        initiatorname=_set(said.get("iface.initiatorname", "")),
+    )
+
+
+def nodes(read: Reader) -> tuple[Node, ...]:
+    """Every record whose portal is a numeric address; the others are in `unread`."""
+    found = []
+    for path, target, portal in _records(read):
+        text = read.text(path)
+        place = portal_of(portal)
+        if text is not None and place is not None:
+            found.append(node(path, text, place, target))
+    return tuple(found)
+
+
+def unread(read: Reader) -> tuple[str, ...]:
+    """Records that `nodes` cannot tell: their portal is a host name, or the name is no portal at all."""
+    return tuple(path for path, _, portal in _records(read) if portal_of(portal) is None)
+
+
+def discovery_record(read: Reader, portal: Portal) -> str:
+    """The path of the discovery record, which may hold discovery CHAP."""
+    return f"{root(read)}/send_targets/{portal.address},{portal.port}/st_config"
+
+
+def node(path: str, text: str, place: tuple[Portal, int], target: str) -> Node:
+    """A record from its text. Of secrets only that they are there is kept, as ********."""
+    said = keyfile.values(text)
+    portal, tpgt = place
+    name = said.get("iface.iscsi_ifacename", DEFAULT)
+    settings = {key: MASK if "password" in key else value for key, value in said.items()}
+    return Node(Pair(name, portal, target), tpgt, path, settings)
+
+
+def portal_of(name: str) -> tuple[Portal, int] | None:
+    """`10.10.8.90,3260,1`, `fd00::90,3260,1`, `10.10.8.90,3260`: portal and portal group; None for anything else."""
+    address, *numbers = name.split(",")
+    if not 1 <= len(numbers) <= 2 or not all(n.isascii() and n.removeprefix("-").isdigit() for n in numbers):
+        return None
+    port, tpgt = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else TPGT_UNKNOWN
+    try:
+        return (Portal(str(ipaddress.ip_address(address)), port), tpgt) if 1 <= port <= 65535 else None
+    except ValueError:
+        return None
+
+
+def record_text_with(text: str, settings: Mapping[str, str | None]) -> str:
+    """A record's text with these keys set; new ones go before its end line, as iscsiadm would write them."""
+    start = text.rfind(END)
+    body, end = (text[:start], text[start:]) if start >= 0 else (text, "")
+    return keyfile.with_values(body, settings) + end
+
+
+def _records(read: Reader) -> Iterator[tuple[str, str, str]]:
+    """(path, target, name of the portal) of every record."""
+    top = f"{root(read)}/nodes"
+    for target in read.names(top):
+        for portal in read.names(f"{top}/{target}"):
+            at = f"{top}/{target}/{portal}"
+            records = read.names(at)
+            yield from ((f"{at}/{name}", target, portal) for name in records)
+            # A directory may be empty: records that were deleted by hand, as the guide of 2011 has it.
+            if not records and portal.count(",") == 1:
+                yield at, target, portal
+
+
+def _set(value: str) -> str:
+    return "" if value in ("<empty>", "default") else value

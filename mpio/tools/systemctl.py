@@ -1,0 +1,102 @@
+"""systemctl: what units are, and the argv of the calls that change them (whose step it is, the planner knows)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+
+from mpio.errors import UnreadableOutput
+from mpio.host import Unit
+from mpio.program import Run
+
+ISCSID = "iscsid.service"
+MULTIPATHD = "multipathd.service"
+LOGIN_UNITS = ("open-iscsi.service", "iscsi.service")  # Debian's name, RHEL's (on Debian an alias)
+PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
+_PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
+
+
+class Code(IntEnum):
+    """What systemctl exits with, after LSB init scripts (systemd src/shared/exit-status.h, EXIT_STATUS_LSB)."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    INVALIDARGUMENT = 2
+    NOTIMPLEMENTED = 3
+    NOPERMISSION = 4
+    NOTINSTALLED = 5
+    NOTCONFIGURED = 6
+    NOTRUNNING = 7
+
+
+def enable(unit: str, *, now: bool = False) -> tuple[str, ...]:
+    return ("systemctl", "enable", *(("--now",) if now else ()), unit)
+
+
+def disable(unit: str, *, now: bool = False) -> tuple[str, ...]:
+    return ("systemctl", "disable", *(("--now",) if now else ()), unit)
+
+
+def start(unit: str) -> tuple[str, ...]:
+    return ("systemctl", "start", unit)
+
+
+def stop(unit: str) -> tuple[str, ...]:
+    return ("systemctl", "stop", unit)
+
+
+def restart(unit: str) -> tuple[str, ...]:
+    return ("systemctl", "restart", unit)
+
+
+def show(names: Iterable[str]) -> tuple[str, ...]:
+    return ("systemctl", "show", f"--property={','.join(PROPERTIES)}", "--", *names)
+
+
+def units(run: Run, names: Iterable[str]) -> tuple[Unit, ...]:
+    """One unit a name, under the name it was asked by: an alias (iscsi.service) says what open-iscsi.service is."""
+    asked = tuple(names)
+    return parse_units(run(*show(asked)).out, asked) if asked else ()
+
+
+def aliases(run: Run, names: Iterable[str]) -> dict[str, str]:
+    """Each asked name to the unit's own name."""
+    asked = tuple(names)
+    blocks = _blocks(run(*show(asked)).out, asked) if asked else []
+    return {name: block["Id"] for name, block in zip(asked, blocks, strict=True)}
+
+
+def parse_units(text: str, asked: tuple[str, ...]) -> tuple[Unit, ...]:
+    """Blocks of `Key=value` with an empty line between them, in the order of the names.
+
+    Id=iscsid.service
+    Names=iscsid.service
+    LoadState=loaded
+    ActiveState=active
+    UnitFileState=enabled
+    """
+    return tuple(
+        Unit(name, block["LoadState"], block["ActiveState"], block["UnitFileState"])
+        for name, block in zip(asked, _blocks(text, asked), strict=True)
+    )
+
+
+def _blocks(text: str, asked: tuple[str, ...]) -> list[dict[str, str]]:
+    blocks = [_block(part) for part in re.split(r"\n\n+", text.strip("\n")) if part.strip()]
+    if len(blocks) != len(asked):
+        raise UnreadableOutput(f"{len(blocks)} units for {len(asked)} names", "systemctl")
+    for name, block in zip(asked, blocks, strict=True):
+        if name not in block["Names"].split() and name != block["Id"]:
+            raise UnreadableOutput(f"Id={block['Id']} where {name} was asked for", "systemctl")
+    return blocks
+
+
+def _block(part: str) -> dict[str, str]:
+    found = dict.fromkeys(PROPERTIES, "")
+    for line in part.split("\n"):
+        said = _PROPERTY.fullmatch(line)
+        if said is None:
+            raise UnreadableOutput(line, "systemctl")
+        found[said[1]] = said[2]
+    return found
