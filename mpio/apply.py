@@ -1,0 +1,193 @@
+"""Carrying steps out, in rounds: look, plan, do, settle, until a look finds nothing left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from mpio import iscsilock, memory, observe, plan, settle
+from mpio.errors import Interrupted, MpioError
+from mpio.findings import Finding, finding
+from mpio.host import Host
+from mpio.machine import Machine
+from mpio.observe import configured
+from mpio.plan import Plan, iscsi
+from mpio.program import Done
+from mpio.site import Site
+from mpio.step import Command, Part, Step, Write
+from mpio.tools import iscsierr, iscsitext
+
+ROUNDS = 12
+# A login that is answered at all is answered in login x login_retries; past this the client may go, iscsid goes on
+# by itself (lab).
+LOGIN_LIMIT = 30.0
+AT_ONCE = 16
+
+Tell = Callable[[Step, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an apply was asked for, and the first look, from which its user saw the plan."""
+
+    first: Host
+    parts: frozenset[Part]
+    forced: frozenset[str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an apply did: the steps done, those left, the last look and its plan; `failed` maps a step's key to what
+    was said.
+    """
+
+    done: list[Step] = field(default_factory=list)
+    left: tuple[Step, ...] = ()
+    failed: dict[object, tuple[Step, str, int]] = field(default_factory=dict)
+    host: Host = field(default_factory=Host)
+    plan: Plan | None = None
+    seconds: float = 0.0
+
+
+def key(step: Step) -> object:
+    """What makes two steps the same: the deed, not the reason."""
+    return step.argv if isinstance(step, Command) else (step.path, step.text)
+
+
+def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
+    """Bring the host to the site. Raises MpioError only where not even a look is possible."""
+    begin = time.monotonic()
+    outcome = Outcome()
+    tries: Counter[object] = Counter()
+    last: set[object] = set()
+    for number in range(ROUNDS):
+        outcome.host = asked.first if number == 0 else observe.host(machine, wanted, observe.Look.PLAN)
+        remember(machine, outcome.host)
+        outcome.plan = plan.steps(wanted, outcome.host, asked.forced)
+        outcome.left = tuple(s for s in outcome.plan.steps if s.part in asked.parts)
+        # What failed is not tried again; what was done and is called for again gets one more chance, for somebody
+        # else may
+        # have changed it back in between (multipathd writes recovery_tmo as well); a round that repeats the last one
+        # ends it.
+        fresh = tuple(s for s in outcome.left if key(s) not in outcome.failed and tries[key(s)] < 2)
+        if not fresh or {key(s) for s in fresh} == last:
+            break
+        configured.candidate(machine, fresh)
+        last = {key(s) for s in fresh}
+        tries.update(last)
+        carry_out(machine, fresh, outcome, tell)
+        settle.after(machine, wanted, fresh)
+    outcome.seconds = time.monotonic() - begin
+    return outcome
+
+
+def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: Tell) -> None:
+    """Do the steps in order, the logins at once; what fails is kept and the rest goes on, since the next look
+    decides.
+    """
+    steps = tuple(steps)
+    note(machine, steps)
+    for step in steps:
+        if not iscsi.is_login(step):
+            _one(machine, step, outcome, tell)
+    logins = [s for s in steps if iscsi.is_login(s)]
+    if not logins:
+        return
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(logins))) as pool:
+        for future in [pool.submit(_one, machine, s, outcome, tell) for s in logins]:
+            future.result()
+
+
+def note(machine: Machine, steps: Iterable[Step]) -> None:
+    """Remember what the steps will have made before they make it:
+    dying in between must not leave something nobody owns.
+    """
+    notes = [n for s in steps for n in s.notes]
+    if notes:
+        before = observe.remembered(machine)
+        after = memory.noted(before, notes)
+        if after != before:
+            machine.files.write(memory.PATH, memory.dump(after), 0o600)
+
+
+def remember(machine: Machine, host: Host) -> None:
+    """Keep what this look has shown: which target shows which LUN, and drop what is no longer there."""
+    targets = {s.sid: s.pair.target for s in host.sessions if s.logged_in}
+    shown = [(p.wwid, targets[p.sid]) for p in host.paths if p.wwid and p.sid in targets]
+    before = host.memory
+    after = memory.with_seen(memory.pruned(before, alive(host)), shown, targets.values())
+    if after != before:
+        machine.files.write(memory.PATH, memory.dump(after), 0o600)
+
+
+def alive(seen: Host) -> set[tuple[str, str]]:
+    """(kind, name) of everything this look still shows that mpio may have made."""
+    found = {("iface", i.name) for i in seen.ifaces} | {("record", str(n.pair)) for n in seen.nodes}
+    found |= {("wwid", w) for w in seen.registered} | {
+        ("unit", u.name) for u in seen.units if u.enabled.startswith("enabled")
+    }
+    found |= {("discovery", str(p)) for p, path in seen.discovery_records.items() if seen.files.get(path) is not None}
+    return found | {("file", p) for p, text in seen.files.items() if text is not None}
+
+
+def _one(machine: Machine, step: Step, outcome: Outcome, tell: Tell) -> None:
+    tell(step, "")
+    try:
+        if isinstance(step, Write):
+            if step.text is None:
+                machine.files.remove(step.path)
+            elif step.secret:
+                with iscsilock.hold():
+                    machine.files.write(step.path, step.text, step.mode)
+            else:
+                machine.files.write(step.path, step.text, step.mode)
+        else:
+            done = machine.run(*step.argv, ok=None, timeout=_limit(step))
+            if done.code not in step.ok:
+                _failed(outcome, step, done, tell)
+                return
+    except Interrupted:
+        raise
+    except MpioError as error:
+        outcome.failed[key(step)] = (step, error.message, 0)
+        tell(step, error.message)
+        return
+    outcome.done.append(step)
+
+
+def _limit(step: Command) -> float | None:
+    """iscsiadm may hold its lock and is never killed (facts 1.1), but for logins, which hold none while they wait
+    (lab).
+    """
+    if step.argv[0] != "iscsiadm":
+        return 120.0
+    return LOGIN_LIMIT if iscsi.is_login(step) else None
+
+
+def _failed(outcome: Outcome, step: Command, done: Done, tell: Tell) -> None:
+    said = next((line for line in reversed(done.err.splitlines()) if line.strip()), "") or f"exit {done.code}"
+    code = iscsitext.parse_login_error(done.err) if step.argv[0] == "iscsiadm" else None
+    outcome.failed[key(step)] = (step, said.strip(), code or done.code)
+    tell(step, said.strip())
+
+
+def findings(outcome: Outcome) -> tuple[Finding, ...]:
+    """What the failed steps say, by cause."""
+    found = []
+    for step, said, code in outcome.failed.values():
+        if isinstance(step, Command) and iscsi.is_login(step):
+            if any(key(step) == key(s) for s in outcome.left):
+                found.append(finding(_login_code(code), str(iscsi.pair_of(step)), f"{said} ({iscsierr.reason(code)})"))
+        else:
+            subject = " ".join(step.argv) if isinstance(step, Command) else step.path
+            found.append(finding("MP107", subject, said))
+    return tuple(found)
+
+
+def _login_code(code: int) -> str:
+    if code == iscsierr.Code.LOGIN_AUTH_FAILED:
+        return "MP302"
+    return "MP303" if code == iscsierr.Code.FATAL_LOGIN else "MP301"

@@ -1,0 +1,79 @@
+"""Portals: who answers, who refuses, what they say of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpio import topology
+from mpio.findings import Finding, finding
+from mpio.host import Answer, Asked, Host
+from mpio.plan import Plan
+from mpio.site import Site
+from mpio.tools import iscsierr
+
+
+def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    yield from _answers(site, host, plan)
+    for asked in host.asked:
+        yield from _discovery(site, asked)
+    yield from _unnamed(site, host)
+    for left in plan.pairs.left_out:
+        yield finding("MP212", str(left.pair), left.reason)
+    for iface, portal, size in host.black_holes:
+        yield finding("MP217", f"{iface} -> {portal}", f"{size} bytes with fragmentation forbidden")
+
+
+def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    """One finding a portal where no iface gets an answer, one a pair where some do.
+
+    A NIC that is down says so by itself.
+    """
+    planned = {(p.iface, p.portal) for p in plan.pairs.planned}
+    named = {p.portal for p in plan.pairs.planned}
+    portals = sorted(named | {p for p in site.portals if not topology.excludes(site, p)})
+    alive = {(s.pair.iface, s.pair.portal) for s in host.sessions if s.logged_in}
+    for portal in portals:
+        seen = {
+            i.name: host.probes[(i.name, portal)]
+            for i in site.ifaces
+            if (i.name, portal) in host.probes and _carrier(host, i.nic)
+        }
+        bad = {name: answer for name, answer in seen.items() if answer is not Answer.ANSWERED}
+        if not bad:
+            continue
+        nobody = len(bad) == len(seen) and not any((i.name, portal) in alive for i in site.ifaces)
+        if nobody:
+            code = "MP211" if Answer.REFUSED in bad.values() else "MP210"
+            yield finding(code, f"portal {portal}", "through " + ", ".join(f"{n}: {a}" for n, a in bad.items()))
+            continue
+        for name, answer in bad.items():
+            if (name, portal) in planned:
+                yield finding("MP211" if answer is Answer.REFUSED else "MP210", f"{name} -> {portal}", str(answer))
+
+
+def _carrier(host: Host, nic_name: str) -> bool:
+    nic = host.nic(nic_name)
+    return nic is not None and nic.carrier is True
+
+
+def _discovery(site: Site, asked: Asked) -> Iterator[Finding]:
+    if asked.code == iscsierr.Code.LOGIN_AUTH_FAILED:
+        yield finding("MP214", f"portal {asked.portal}", asked.said)
+    elif asked.code not in (iscsierr.Code.SUCCESS, iscsierr.Code.NO_OBJS_FOUND):
+        yield finding("MP213", f"portal {asked.portal}", asked.said or iscsierr.reason(asked.code))
+    elif not any(topology.wants_target(site, f.target) for f in asked.found):
+        names = ", ".join(sorted({f.target for f in asked.found})) or "none at all"
+        yield finding("MP215", f"portal {asked.portal}", f"it names {names}")
+    if asked.code == 0 and asked.said:
+        yield finding("MP311", f"portal {asked.portal}", asked.said)
+
+
+def _unnamed(site: Site, host: Host) -> Iterator[Finding]:
+    """A configured portal that answers discovery and yet is no target's portal."""
+    named = {f.portal for asked in host.asked for f in asked.found} | {n.pair.portal for n in host.nodes}
+    if not any(asked.found for asked in host.asked):
+        return
+    for portal in site.portals:
+        answers = any(a is Answer.ANSWERED for (_, p), a in host.probes.items() if p == portal)
+        if portal not in named and answers and not topology.excludes(site, portal):
+            yield finding("MP216", f"portal {portal}")

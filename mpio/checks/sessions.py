@@ -1,0 +1,65 @@
+"""Sessions and records against what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpio.findings import Finding, finding
+from mpio.host import Host
+from mpio.plan import Plan, ground
+from mpio.site import Site
+
+
+def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    yield from _failed(host, plan)
+    yield from _foreign(site, host, plan)
+    yield from _old_values(site, host, plan)
+    yield from _empty(site, host, plan)
+
+
+def _failed(host: Host, plan: Plan) -> Iterator[Finding]:
+    for session in host.sessions:
+        if session.pair in plan.pairs.planned and not session.logged_in:
+            yield finding("MP304", str(session.pair), f"session {session.sid} is {session.state}")
+
+
+def _foreign(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    portals = {*site.portals, *(p.portal for p in plan.pairs.planned)}
+    planned = plan.pairs.planned
+    strange = {s.pair: f"session {s.sid}" for s in host.sessions if s.pair.portal in portals and s.pair not in planned}
+    for node in host.nodes:
+        if node.pair.portal in portals and node.pair not in planned and not host.memory.has("record", str(node.pair)):
+            strange.setdefault(node.pair, "a record")
+    for pair, what in sorted(strange.items()):
+        yield finding("MP305", str(pair), what)
+
+
+def _old_values(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    """What a live session was made with and only a new login changes (contract 2)."""
+    nics = {i.name: i.nic for i in site.ifaces}
+    name = ground.initiator_name(host)
+    for session in host.sessions:
+        if session.pair not in plan.pairs.planned or not session.logged_in:
+            continue
+        wanted = {
+            "no-op interval": (session.noop_interval, site.timeouts.noop_interval),
+            "no-op time-out": (session.noop_timeout, site.timeouts.noop_timeout),
+            "NIC": (session.nic or None, nics.get(session.pair.iface)),
+            "initiator name": (session.initiatorname or None, site.initiator or name),
+        }
+        differs = [
+            f"{k} {have}, wanted {want}"
+            for k, (have, want) in wanted.items()
+            if have is not None and want is not None and have != want
+        ]
+        if differs:
+            yield finding("MP306", f"session {session.sid} {session.pair}", "; ".join(differs))
+
+
+def _empty(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    wanted = {lun.wwid for lun in site.luns}
+    for session in host.sessions:
+        if not wanted or not session.logged_in or session.pair not in plan.pairs.planned:
+            continue
+        if not any(p.sid == session.sid and p.wwid in wanted for p in host.paths):
+            yield finding("MP308", str(session.pair), f"session {session.sid}")

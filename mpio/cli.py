@@ -1,0 +1,76 @@
+"""The one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from mpio.console import Console
+from mpio.errors import Exit, Interrupted, MpioError
+
+# The verbs that monitoring runs every minute, with the options it gives them: for these the command tree is not built,
+# which costs more than they do (see docs/architecture.md, Start-up). Anything else goes through the tree.
+QUICK = {"status": {}, "verify": {"--nagios": "as_nagios"}}
+SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "color"}
+
+
+def main(argv: list[str]) -> int:
+    """Run one call of mpio and return its exit code."""
+    verb = next((a for a in argv if not a.startswith("-")), "")
+    console = Console(json=_wants_json(argv))
+    try:
+        code = _run(argv, verb)
+        sys.stdout.flush()
+        return code
+    except MpioError as error:
+        return _said(console, verb, error)
+    except KeyboardInterrupt:
+        again = "run the same verb again: it goes on from what the host is now"
+        return _said(console, verb, Interrupted("interrupted", again))
+    except BrokenPipeError:
+        # Whoever read our output has gone; what was done is done. Python must not complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.COULD_NOT)
+
+
+def _run(argv: list[str], verb: str) -> int:
+    quick = _quick(argv)
+    if quick is None:
+        from mpio.commands import tree
+
+        return tree.run(argv, verb)
+    from mpio.commands import call
+
+    own, shared = quick
+    command = importlib.import_module(f"mpio.commands.{verb}").command
+    return int(command(call.made(verb, **shared), **own))
+
+
+def _quick(argv: list[str]) -> tuple[dict[str, bool], dict[str, Any]] | None:
+    """The options of a quick verb; None where there is anything else to be read, right or wrong."""
+    if not argv or argv[0] not in QUICK:
+        return None
+    own: dict[str, bool] = {}
+    shared: dict[str, Any] = {}
+    words = iter(argv[1:])
+    for word in words:
+        if word in QUICK[argv[0]]:
+            own[QUICK[argv[0]][word]] = True
+        elif word in SHARED and (value := next(words, "")):
+            shared[SHARED[word]] = value
+        else:
+            return None
+    return own, shared
+
+
+def _said(console: Console, verb: str, error: MpioError) -> int:
+    console.error(verb, error)
+    return int(error.exit)
+
+
+def _wants_json(argv: list[str]) -> bool:
+    """Also for errors that come before any option was read."""
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    return any((a in ("-o", "--output") and b.startswith("json")) or a in ("-ojson", "--output=json") for a, b in pairs)

@@ -1,0 +1,84 @@
+"""What every verb is given: a machine, a console, and the site when it asks. Without typer, for the quick verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mpio.console import Console
+from mpio.errors import MpioError, NeedsYes, NotRoot, UsageError
+from mpio.files import Files
+from mpio.machine import Machine
+from mpio.run import Runner
+from mpio.tools import sysfs
+
+if TYPE_CHECKING:
+    from mpio.site import Site
+
+SITE = "/etc/mpio/site.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a verb. `named` says whether the site file was named, by --site or $MPIO_SITE."""
+
+    verb: str
+    console: Console
+    machine: Machine
+    site_path: str
+    named: bool = False
+
+    def site(self) -> Site:
+        from mpio import sitefile
+
+        return sitefile.load(self.site_path, nics=frozenset(sysfs.nic_names(self.machine.files)))
+
+    def site_or_none(self) -> Site | None:
+        """For verbs that need no site file: one that was not named and cannot be used is said and done without."""
+        if not self.named and not os.path.exists(self.site_path):
+            return None
+        try:
+            return self.site()
+        except MpioError as error:
+            if self.named:
+                raise
+            self.console.say(f"without the site file: {error.message}")
+            return None
+
+    def need_root(self) -> None:
+        if os.geteuid() != 0:
+            raise NotRoot(f"`mpio {self.verb}` changes the host, which takes root", f"sudo mpio {self.verb}")
+
+    def confirm(self, yes: bool, question: str) -> None:
+        """Ask on a terminal; without one only `--yes` will do."""
+        if yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise NeedsYes(f"`mpio {self.verb}` changes the host and there is no terminal to ask on", "add --yes")
+        self.console.confirm(question)
+
+    def forced(self, force: Iterable[str] | None) -> frozenset[str]:
+        from mpio import findings
+
+        codes = frozenset(c.upper() for c in force or ())
+        unknown = sorted(codes - set(findings.refusal_codes()))
+        if unknown:
+            raise UsageError(f"{unknown[0]} is no refusal", f"--force takes {', '.join(findings.refusal_codes())}")
+        return codes
+
+
+def made(
+    verb: str, *, site: str = "", output: str = "text", verbose: bool = False, color: str = "auto", record: str = ""
+) -> Call:
+    """A call from the options that every verb takes."""
+    if output not in ("text", "json"):
+        raise UsageError(f"there is no output {output!r}", "--output takes text or json")
+    if color not in ("auto", "always", "never"):
+        raise UsageError(f"there is no colour mode {color!r}", "--color takes auto, always or never")
+    console = Console(json=output == "json", color=color, verbose=verbose)
+    run = Runner(say=console.ran if verbose else None, record=os.path.abspath(record) if record else "")
+    named = site or os.environ.get("MPIO_SITE", "")
+    return Call(verb, console, Machine(run, Files()), named or SITE, bool(named))

@@ -1,0 +1,30 @@
+"""mpio export"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mpio import metrics, observe, serve, topology
+from mpio.commands.call import Call
+from mpio.errors import Exit
+
+if TYPE_CHECKING:
+    from mpio.commands import options
+
+
+def command(
+    call: Call,
+    textfile: options.Textfile = "",
+) -> int:
+    site = call.site_or_none()
+    host = observe.host(call.machine, site, observe.Look.VERIFY if site else observe.Look.STATUS)
+    luns = topology.luns(site, host, topology.pairs(site, host) if site else None)
+    text = serve.text(metrics.samples(host, luns, time.time()))
+    if textfile:
+        call.machine.files.write(textfile, text, 0o644)
+    if call.console.json:
+        call.console.document("export", Exit.OK, {"textfile": textfile or None, "text": text})
+    elif not textfile:
+        call.console.out(text.rstrip("\n"))
+    return Exit.OK

@@ -1,0 +1,53 @@
+"""mpio lab"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mpio.commands.call import Call
+from mpio.errors import Exit
+
+if TYPE_CHECKING:
+    from mpio.commands import options
+
+
+def hear(stream: str, data: bytes) -> None:
+    """What a guest's command prints goes out as it comes, byte for byte."""
+    out = sys.stdout if stream == "out" else sys.stderr
+    out.buffer.write(data)
+    out.flush()
+
+
+def demo(call: Call) -> int:
+    """The main job on a fresh guest: plan, apply, verify."""
+    from mpio.lab import session
+
+    return session.demo(hear, call.console.say)
+
+
+def up(call: Call) -> int:
+    """Start a guest and keep it for `lab run`."""
+    from mpio.lab import session
+
+    session.up(call.console.say)
+    return Exit.OK
+
+
+def run(call: Call, words: options.Words) -> int:
+    """Run a command in the guest of `lab up`, or in one of its own; exits as the command does."""
+    from mpio.lab import session
+
+    return session.run(words, hear, call.console.say)
+
+
+def down(call: Call) -> int:
+    """End the guest of `lab up`."""
+    from mpio.lab import session
+
+    if not session.down():
+        call.console.say("there is no guest")
+    return Exit.OK
+
+
+COMMANDS = (demo, up, run, down)

@@ -1,0 +1,47 @@
+"""mpio login"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mpio import apply, choose, lock, observe, plan, progress, settle, view
+from mpio.commands.call import Call
+from mpio.errors import Exit
+from mpio.plan import iscsi
+
+if TYPE_CHECKING:
+    from mpio.commands import options
+
+
+def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
+    site = call.site()
+    call.need_root()
+    with lock.hold("login"):
+        host = observe.host(call.machine, site, observe.Look.PLAN)
+        planned = plan.steps(site, host).pairs
+        chosen = set(choose.pairs(x or (), host, planned))
+        ready = [s for s in iscsi.logins(host, planned) if iscsi.pair_of(s) in chosen]
+        recorded = {n.pair for n in host.nodes}
+        steps = [s for s in ready if iscsi.pair_of(s) in recorded]
+        outcome = apply.Outcome(host=host)
+        if steps:
+            call.confirm(yes, f"Log in {len(steps)} sessions?")
+            with progress.shown(call.console) as tell:
+                apply.carry_out(call.machine, steps, outcome, tell)
+            settle.after(call.machine, site, steps)
+            host = observe.host(call.machine, site, observe.Look.VERIFY)
+            apply.remember(call.machine, host)
+        outcome.left = tuple(s for s in ready if iscsi.pair_of(s) not in {x.pair for x in host.sessions})
+    found = apply.findings(outcome)
+    code = Exit.DIFFERS if outcome.left else Exit.OK
+    if call.console.json:
+        body: view.Json = {
+            "done": view.steps(outcome.done),
+            "left": view.steps(outcome.left),
+            "findings": view.findings(found),
+        }
+        call.console.document("login", code, body)
+        return code
+    call.console.findings(found)
+    call.console.say(f"{len(outcome.done)} sessions logged in, {len(outcome.left)} left" if ready else "nothing to do")
+    return code

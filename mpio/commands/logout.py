@@ -1,0 +1,50 @@
+"""mpio logout"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mpio import apply, choose, guard, lock, observe, plan, progress, view
+from mpio.commands.call import Call
+from mpio.errors import Exit
+from mpio.plan import ending
+
+if TYPE_CHECKING:
+    from mpio.commands import options
+
+
+def command(call: Call, x: options.X = None, yes: options.Yes = False, force: options.Force = None) -> int:
+    site, forced = call.site(), call.forced(force)
+    call.need_root()
+    with lock.hold("logout"):
+        host = observe.host(call.machine, site, observe.Look.USERS)
+        chosen = set(choose.pairs(x or (), host, plan.steps(site, host).pairs))
+        sessions = [s for s in host.sessions if s.pair in chosen]
+        share = ending.sessions(host, sessions, forced, whole=not x)
+        guard.refuse(share.refused)
+        outcome = apply.Outcome(host=host)
+        if share.steps:
+            call.confirm(yes, f"Log out {len(sessions)} sessions?")
+            with progress.shown(call.console) as tell:
+                apply.carry_out(call.machine, share.steps, outcome, tell)
+            host = observe.host(call.machine, site, observe.Look.VERIFY)
+        outcome.left = tuple(s for s in share.steps if ending.is_left(s, host))
+    found = apply.findings(outcome)
+    code = Exit.COULD_NOT if outcome.left else Exit.OK
+    if call.console.json:
+        body: view.Json = {
+            "done": view.steps(outcome.done),
+            "left": view.steps(outcome.left),
+            "findings": view.findings(found),
+        }
+        call.console.document("logout", code, body)
+        return code
+    call.console.findings(found)
+    call.console.say(
+        f"{len(sessions)} sessions logged out"
+        if share.steps and not outcome.left
+        else "nothing to do"
+        if not share.steps
+        else "not all done"
+    )
+    return code

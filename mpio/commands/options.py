@@ -1,0 +1,76 @@
+"""Every option and argument, in one place; verbs name them in annotations that only the full command tree evaluates."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from mpio.commands import call
+from mpio.step import Part
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Force = Annotated[
+    list[str] | None,
+    typer.Option("--force", metavar="CODE", help="Let the refusal with this code pass, no other; may be given again."),
+]
+X = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[X]...", help="A NIC, iface, portal, target or sid:N; none: the whole site."),
+]
+Script = Annotated[bool, typer.Option("--script", help="Print the plan as a shell runbook that needs no mpio.")]
+Only = Annotated[
+    str, typer.Option("--only", metavar="PARTS", help=f"Only these parts, with commas between them: {', '.join(Part)}.")
+]
+Nagios = Annotated[
+    bool, typer.Option("--nagios", help="One line with performance data; exits 0 to 3 as Nagios plug-ins do.")
+]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", metavar="SECONDS", min=0, help="Look again until the host is healthy, at most so long."),
+]
+Textfile = Annotated[
+    str,
+    typer.Option("--textfile", metavar="FILE", help="Write it there, whole or not at all, as node_exporter wants it."),
+]
+Code = Annotated[str, typer.Argument(metavar="CODE", help="A finding's code, such as MP203.")]
+Words = Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command and its words, after --.")]
+
+SITE = typer.Option("--site", metavar="FILE", help="The site file (default $MPIO_SITE, else /etc/mpio/site.toml).")
+OUTPUT = typer.Option("-o", "--output", metavar="text|json", help="Text to read, or one JSON document.")
+VERBOSE = typer.Option("-v", "--verbose", help="Show each program that runs, as a line that can be pasted.")
+COLOR = typer.Option(
+    "--color", metavar="auto|always|never", help="Colours; auto: on a terminal unless NO_COLOR is set."
+)
+RECORD = typer.Option("--record", metavar="DIR", help="Keep each program's run as a file in DIR, secrets removed.")
+COMMON = {
+    "site": (Annotated[str, SITE], ""),
+    "output": (Annotated[str, OUTPUT], "text"),
+    "verbose": (Annotated[bool, VERBOSE], False),
+    "color": (Annotated[str, COLOR], "auto"),
+    "record": (Annotated[str, RECORD], ""),
+}
+
+
+def verb(name: str, function: Callable[..., int]) -> Callable[..., int]:
+    """A verb as typer wants it: with its own options and those that all verbs take, instead of a `Call`."""
+    names = {**function.__globals__, "options": sys.modules[__name__]}
+    signature = inspect.signature(function, eval_str=True, globals=names)
+    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "call"]
+    common = [
+        inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for option, (kind, default) in COMMON.items()
+    ]
+
+    @functools.wraps(function)
+    def command(**given: object) -> int:
+        shared = {option: given.pop(option) for option in COMMON}
+        return function(call.made(name, **shared), **given)  # type: ignore[arg-type]
+
+    command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in [*own, *common]} | {"return": int}
+    return command

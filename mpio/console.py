@@ -1,0 +1,186 @@
+"""The only place that prints: results to stdout, everything else to stderr, as text or as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from mpio.errors import MpioError
+
+if TYPE_CHECKING:
+    from mpio.findings import Finding
+    from mpio.host import Host
+    from mpio.step import Step
+    from mpio.topology import Lun
+
+FORMAT = 1
+COLORS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+OF_SEVERITY = {"info": "dim", "warning": "yellow", "error": "red", "critical": "red"}
+OF_STATE = {"healthy": "green", "degraded": "yellow", "failed": "red", "unknown": "dim"}
+
+
+def clean(text: str) -> str:
+    """Nothing that came from outside reaches a terminal as a control sequence."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """How this run talks. `color` is always, never or auto."""
+
+    json: bool = False
+    color: str = "auto"
+    verbose: bool = False
+
+    def colored(self, text: str, color: str, stream: TextIO | None = None) -> str:
+        wanted = self.color == "always" or (
+            self.color == "auto" and not os.environ.get("NO_COLOR") and (stream or sys.stdout).isatty()
+        )
+        return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if wanted and text else text
+
+    def out(self, text: str = "") -> None:
+        print(text, file=sys.stdout)
+
+    def say(self, text: str) -> None:
+        print(clean(text), file=sys.stderr, flush=True)
+
+    def document(self, command: str, code: int, body: Mapping[str, object]) -> None:
+        import json
+
+        self.out(json.dumps({"format": FORMAT, "command": command, "exit": code, **body}, indent=2))
+
+    def error(self, command: str, error: MpioError) -> None:
+        if self.json:
+            said = {"code": error.code, "message": clean(error.message), "hint": clean(error.hint)}
+            self.document(command, int(error.exit), {"error": said})
+            return
+        self.say(f"{self.colored('mpio:', 'red', sys.stderr)} {error.message}")
+        if error.hint:
+            self.say(f"  {error.hint}")
+
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        from tabulate import tabulate  # 45 ms, paid where there is a table
+
+        self.out(tabulate(rows, headers=headers, tablefmt="plain", disable_numparse=True))
+
+    def confirm(self, question: str) -> None:
+        """Ask on the terminal; MpioError where the answer is no."""
+        from rich.console import Console as Terminal
+        from rich.prompt import Confirm
+
+        if not Confirm.ask(question, console=Terminal(stderr=True), default=False):
+            raise MpioError("not confirmed: nothing was done")
+
+    def ran(self, line: str) -> None:
+        self.say(f"+ {line}")
+
+    def step(self, step: Step) -> None:
+        """One step as a line: the part, the reason, the deed."""
+        from mpio import view
+        from mpio.step import Command
+
+        self.out(f"{self.colored(f'{step.part:<10}', 'bold')} {clean(step.why)}")
+        if isinstance(step, Command):
+            self.out(f"             {clean(command_line(step.argv))}")
+            return
+        for line in view.diff(step).splitlines():
+            color = {"+": "green", "-": "red"}.get(line[:1], "dim")
+            self.out(f"             {self.colored(clean(line), color)}")
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        for one in findings:
+            word = self.colored(f"{one.code} {one.severity}", OF_SEVERITY[one.severity.value])
+            self.out(f"{word}  {clean(one.summary)}")
+            if one.detail:
+                self.out(f"    {clean(one.detail)}")
+            if one.severity != "info":
+                self.out(f"    -> {clean(one.remedy)}")
+
+    def host(self, host: Host) -> None:
+        """Ifaces and sessions as tables."""
+        if not host.ifaces and not host.sessions:
+            return
+        from mpio import view
+
+        rows = [
+            (i["name"], i["nic"], " ".join(_texts(i["addresses"])), i["mtu"], _link(i["carrier"]), i["rp_filter"])
+            for i in view.ifaces(host)
+        ]
+        if rows:
+            self.table(
+                ("IFACE", "NIC", "ADDRESS", "MTU", "LINK", "RP_FILTER"), [[_cell(c) for c in row] for row in rows]
+            )
+        if host.sessions:
+            self.out()
+            self.table(
+                ("SID", "IFACE", "NIC", "PORTAL", "TARGET", "STATE", "RECOVERY"),
+                [
+                    [
+                        _cell(c)
+                        for c in (
+                            s.sid,
+                            s.pair.iface,
+                            s.nic,
+                            s.pair.portal,
+                            s.pair.target,
+                            s.state,
+                            _seconds(s.recovery_tmo),
+                        )
+                    ]
+                    for s in host.sessions
+                ],
+            )
+
+    def luns(self, host: Host, luns: Iterable[Lun]) -> None:
+        rows = []
+        over = {s.sid: s for s in host.sessions}
+        for lun in luns:
+            expected = "?" if lun.expected is None else lun.expected
+            ways = {over[p.sid].pair for p in lun.usable if p.sid in over}
+            rows.append(
+                (
+                    _cell(lun.alias),
+                    lun.wwid,
+                    _cell(lun.dm),
+                    size(lun.size),
+                    f"{len(lun.usable)} of {expected}",
+                    f"{len({w.iface for w in ways})} ifaces, {len({w.portal for w in ways})} portals",
+                    self.colored(lun.state.value, OF_STATE[lun.state.value]),
+                )
+            )
+        if rows:
+            self.table(("LUN", "WWID", "DM", "SIZE", "PATHS", "OVER", "STATE"), rows)
+
+
+def command_line(argv: Sequence[str]) -> str:
+    import shlex
+
+    return shlex.join(argv)
+
+
+def size(count: int | None) -> str:
+    if count is None:
+        return "-"
+    for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.4g} {unit}"
+    return f"{count} B"
+
+
+def _cell(value: object) -> str:
+    return clean(str(value)) if value not in (None, "") else "-"
+
+
+def _texts(value: object) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list) else []
+
+
+def _link(value: object) -> str:
+    return {True: "up", False: "down"}.get(value, "off") if isinstance(value, bool) else "off"
+
+
+def _seconds(value: int | None) -> str:
+    return "off" if value is None else f"{value} s"

@@ -1,0 +1,330 @@
+"""The guest's disk, kernel and initial RAM disk, built once per set of ingredients and kept in the user's cache."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import mpio
+from mpio import errors
+from mpio.lab import process
+from mpio.lab.process import Say
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A Debian release that the lab can boot. `python` is the guest's; mpio itself runs there from 3.11 on."""
+
+    name: str
+    python: str
+
+
+SUITES = (Suite("bullseye", "3.9"), Suite("bookworm", "3.11"), Suite("trixie", "3.13"))
+DEFAULT = "bookworm"
+
+PACKAGES = (
+    "linux-image-amd64",  # not -cloud-: that one has no iSCSI and no multipath
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "kmod",
+    "iproute2",
+    "iputils-ping",
+    "nftables",
+    "open-iscsi",
+    "multipath-tools",
+    "python3",
+    "procps",
+    "e2fsprogs",
+)
+
+# What a guest never reads, and drivers of hardware that it does not have.
+EXCLUDED = (
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    *(
+        f"{root}/modules/*/kernel/{folder}/*"
+        for root in ("/lib", "/usr/lib")
+        for folder in (
+            "drivers/gpu",
+            "drivers/media",
+            "drivers/net/wireless",
+            "drivers/net/ethernet",
+            "drivers/usb",
+            "sound",
+        )
+    ),
+)
+
+# Work at boot that has nothing to do with storage.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty.target",
+    "logrotate.timer",
+    "modprobe@fuse.service",
+    "modprobe@loop.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "serial-getty@ttyS0.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
+    "systemd-journal-flush.service",
+    "systemd-logind.service",
+    "systemd-pstore.service",
+    "systemd-random-seed.service",
+    "systemd-timesyncd.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+)
+
+INITRAMFS = "MODULES=list\nRESUME=none\nFSTYPE=ext4\n"
+INITRAMFS_MODULES = "virtio_pci\nvirtio_blk\next4\n"
+DISK = "2G"  # sparse; LUNs are sparse files on it
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    suite: Suite
+    folder: Path
+
+    @property
+    def disk(self) -> Path:
+        return self.folder / "disk.ext4"
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        return self.folder / "initrd"
+
+
+def suite(name: str) -> Suite:
+    for known in SUITES:
+        if known.name == name:
+            return known
+    raise errors.UnknownName(f"the lab has no {name!r}", f"it has {', '.join(s.name for s in SUITES)}")
+
+
+def ready(name: str = DEFAULT) -> Image | None:
+    """The image if it is in the cache."""
+    image = _place(suite(name))
+    return image if image.folder.is_dir() else None
+
+
+def get(name: str = DEFAULT, say: Say = process.quiet) -> Image:
+    """The image, built if the cache does not have it; then root is needed, for mmdebstrap and the files' owners."""
+    image = _place(suite(name))
+    if image.folder.is_dir():
+        return image
+    process.need("mmdebstrap", "mke2fs", "chroot")
+    if os.geteuid() != 0:
+        raise errors.NotRoot("building the lab's image needs root", "run once as root with the same XDG_CACHE_HOME")
+    with _lock():
+        if not image.folder.is_dir():
+            _build(image, say)
+    return image
+
+
+def _place(of: Suite) -> Image:
+    return Image(of, process.cache() / f"{of.name}-{key(of)}")
+
+
+def key(of: Suite) -> str:
+    """Twelve digits of a hash over everything the image is made of."""
+    ingredients = [asdict(of), PACKAGES, EXCLUDED, MASKED, INITRAMFS, INITRAMFS_MODULES, DISK, requirements(of)]
+    ingredients += [(Path(__file__).parent / part).read_text() for part in ("image.py", "inside/mpio")]
+    return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    with (process.cache() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(image: Image, say: Say) -> None:
+    """Under the lock: whatever `new-*` lies about belongs to a build that died."""
+    for left in process.cache().glob("new-*"):
+        shutil.rmtree(left)
+    work = process.cache() / f"new-{os.getpid()}"
+    root, parts = work / "root", work / "parts"
+    parts.mkdir(parents=True)
+    try:
+        say(f"building the {image.suite.name} guest (once)")
+        process.call(_mmdebstrap(image.suite, root), say)
+        _packages(image.suite, root, work, say)
+        _finish(root)
+        shutil.copy(next(root.glob("boot/vmlinuz-*")), parts / "vmlinuz")
+        # Unpacked here, because the emulated processor takes seconds for it.
+        (parts / "initrd").write_bytes(gzip.decompress(next(root.glob("boot/initrd.img-*")).read_bytes()))
+        disk = parts / "disk.ext4"
+        process.call(
+            ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", str(root), str(disk), DISK], say
+        )
+        for old in process.cache().glob(f"{image.suite.name}-*"):
+            shutil.rmtree(old)  # a guest that still runs on it has its files open
+        parts.rename(image.folder)
+    finally:
+        shutil.rmtree(work)
+
+
+def _mmdebstrap(of: Suite, root: Path) -> list[str]:
+    modules = "usr/share/initramfs-tools/modules.d"
+    config = "etc/initramfs-tools/conf.d"
+    return [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        f"--include={','.join(PACKAGES)}",
+        '--aptopt=Acquire::Languages "none"',
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--aptopt={line}" for line in _dates()),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+        "--dpkgopt=force-unsafe-io",
+        # Before the kernel's own script makes the initial RAM disk; compressed in a way that Python's library can undo.
+        f'--essential-hook=mkdir -p "$1/{config}" "$1/{modules}"',
+        f'--essential-hook=printf "{_quoted(INITRAMFS)}COMPRESS=gzip\\n" > "$1/{config}/mpio-lab"',
+        f'--essential-hook=printf "{_quoted(INITRAMFS_MODULES)}" > "$1/{modules}/mpio-lab"',
+        of.name,
+        str(root),
+        *_mirror(),
+    ]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
+def _mirror() -> list[str]:
+    """Where the host's own apt gets its release from; nothing on other hosts, where mmdebstrap knows best."""
+    if not shutil.which("apt-get"):
+        return []
+    host = re.search(r"^VERSION_CODENAME=(\S+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
+    listed = process.call(["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)"])
+    for line in listed.splitlines():
+        origin, codename, uri = line.split(" ", 2)
+        if host and (origin, codename) == ("Debian", host[1]):
+            return [uri]
+    return []
+
+
+def _dates() -> list[str]:
+    """The host's own word on expired Release files: a mirror frozen in time serves nothing else."""
+    if not shutil.which("apt-config"):
+        return []
+    dumped = process.call(["apt-config", "dump"])
+    return [line.rstrip(";") for line in dumped.splitlines() if re.match(r"Acquire::Check-(Valid-Until|Date) ", line)]
+
+
+def requirements(of: Suite) -> str:
+    """The guest's Python packages as pip's requirements: the lock's entries, without a lock what runs here."""
+    if tuple(map(int, of.python.split("."))) < (3, 11):
+        return ""
+    top = Path(mpio.__file__).parent.parent
+    lock = top / "requirements.lock"
+    entries = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text()) if lock.is_file() else []
+    locked = {_canonical(re.split(r"[=<>!~ ;]", entry)[0]): entry.strip() for entry in entries}
+    wanted = []
+    for name in _closure(_direct(top)):
+        wanted.append(locked.get(name) or f"{name}=={importlib.metadata.version(name)}")
+    return "\n".join(wanted) + "\n"
+
+
+def _direct(top: Path) -> list[str]:
+    project = top / "pyproject.toml"
+    if project.is_file():
+        return list(tomllib.loads(project.read_text())["project"]["dependencies"])
+    return importlib.metadata.requires("mpio-toolkit") or []
+
+
+def _closure(direct: list[str]) -> list[str]:
+    """The names of these packages and of all that they need, as installed here."""
+    names: set[str] = set()
+    queue = list(direct)
+    while queue:
+        requirement = queue.pop()
+        name = _canonical(re.split(r"[^A-Za-z0-9._-]", requirement)[0])
+        if "extra ==" in requirement or name in names:
+            continue
+        try:
+            queue += importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # needed on other systems only
+        names.add(name)
+    return sorted(names)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _packages(of: Suite, root: Path, work: Path, say: Say) -> None:
+    text = requirements(of)
+    if not text:
+        return
+    listed = work / "requirements.txt"
+    listed.write_text(text)
+    library = root / "opt/mpio/lib"
+    say("installing the guest's Python packages")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", f"--target={library}"]
+    pip += [f"--python-version={of.python}", "--implementation=cp", "--only-binary=:all:"]
+    pip += [f"--platform={platform}" for platform in PLATFORMS]
+    process.call([*pip, "-r", str(listed)])
+    process.call(["chroot", str(root), "python3", "-m", "compileall", "-q", "/opt/mpio/lib"])
+
+
+def _finish(root: Path) -> None:
+    units = root / "etc/systemd/system"
+    for unit in MASKED:
+        (units / unit).symlink_to("/dev/null")
+    journal = root / "etc/systemd/journald.conf.d/mpio-lab.conf"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("[Journal]\nStorage=volatile\n")
+    (root / "etc/hostname").write_text("prague\n")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost prague\n")
+    (root / "etc/machine-id").write_text("")
+    # Otherwise the first boot rebuilds ld.so.cache, the hardware database and the message catalogue.
+    for place in ("etc", "var"):
+        (root / place / ".updated").touch()
+    wrapper = root / "usr/local/bin/mpio"
+    shutil.copy(Path(__file__).parent / "inside/mpio", wrapper)
+    wrapper.chmod(0o755)
+    (root / "usr/local/sbin/lab-san").symlink_to("/run/mpio-lab/lab-san")
+
+
+def main() -> int:
+    name = sys.argv[1] if len(sys.argv) > 1 else DEFAULT
+    image = get(name, process.to_stderr)
+    sys.stdout.write(f"{image.folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

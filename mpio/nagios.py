@@ -1,0 +1,44 @@
+"""A verdict as a Nagios plug-in says it: one line, performance data, exit 0 to 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpio.errors import Exit, MpioError
+from mpio.findings import Finding, Severity
+from mpio.topology import Lun
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+SAID = 3  # findings that are named; the rest is counted
+
+
+def code(verdict: Exit) -> int:
+    """Differing and degraded warn, failed is critical."""
+    return {Exit.OK: OK, Exit.FAILED: CRITICAL}.get(verdict, WARNING)
+
+
+def worst(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(f.summary for f in findings if f.severity in (Severity.ERROR, Severity.CRITICAL))
+
+
+def line(verdict: Exit, luns: Iterable[Lun], said: tuple[str, ...], drift: int) -> str:
+    """Counts of LUNs and the first of what is `said`; per LUN its usable paths, the expected ones as threshold."""
+    wanted = [lun for lun in luns if lun.wanted]
+    states = [lun.state.value for lun in wanted]
+    counts = ", ".join(f"{states.count(s)} {s}" for s in ("healthy", "degraded", "failed", "unknown") if s in states)
+    words = [f"{len(wanted)} LUNs: {counts}" if wanted else "no LUN in the site"]
+    if drift:
+        words.append(f"{drift} steps of drift")
+    words += said[:SAID] + ((f"{len(said) - SAID} more findings",) if len(said) > SAID else ())
+    data = [f"'{x.alias or x.wwid}'={len(x.usable)};{x.expected or 0}:;1:;0;{x.expected or 0}" for x in wanted]
+    return f"MPIO {WORDS[code(verdict)]} - {_plain('; '.join(words))} | {' '.join([*data, f'drift={drift};0'])}"
+
+
+def unknown(error: MpioError) -> str:
+    return f"MPIO UNKNOWN - {_plain(error.message.splitlines()[0])}"
+
+
+def _plain(text: str) -> str:
+    """One line, and no mark that would start the performance data."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("|", "/")

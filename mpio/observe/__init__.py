@@ -1,0 +1,73 @@
+"""Looking at a host: nothing here changes it, starts a daemon or leaves a file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mpio import memory
+from mpio.host import Host
+from mpio.machine import Machine
+from mpio.observe import kernel
+
+if TYPE_CHECKING:
+    from mpio.site import Site
+
+
+class Look(StrEnum):
+    """How far a look goes. STATUS: the kernel and multipathd. VERIFY: all that the site has a say in. PLAN: the SAN
+    is asked too.
+
+    USERS: VERIFY, and who uses the LUNs. RENDER: only what multipath knows.
+    """
+
+    STATUS = "status"
+    VERIFY = "verify"
+    PLAN = "plan"
+    USERS = "users"
+    RENDER = "render"
+
+
+def remembered(machine: Machine) -> memory.Memory:
+    return memory.parse(machine.files.text(memory.PATH))
+
+
+def host(machine: Machine, site: Site | None, look: Look) -> Host:
+    """One look, importing only what it needs. Raises MpioError where a program that must answer does not."""
+    if look is Look.RENDER:
+        from mpio import run
+        from mpio.tools import multipath
+
+        if os.geteuid() == 0 and not run.missing(("multipath",)):
+            return Host(known_keywords=multipath.known(machine.run))
+        return Host(known_keywords=multipath.all_keywords(), blind=("which keywords the installed multipath knows",))
+    blind: list[str] = []
+    seen = kernel.look(machine, site, blind)
+    if look is not Look.STATUS:
+        from mpio.tools import systemctl
+
+        units = (systemctl.ISCSID, *systemctl.LOGIN_UNITS, systemctl.MULTIPATHD)
+        seen = replace(seen, units=systemctl.units(machine.run, units))
+    if seen.maps or seen.paths:
+        from mpio.observe import states
+
+        seen = states.look(machine, seen, blind)
+    if look is not Look.STATUS:
+        seen = _whole(machine, site, seen, look, blind)
+    return replace(seen, blind=tuple(blind))
+
+
+def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:
+    from mpio import inuse
+    from mpio.observe import configured, san
+
+    if seen.maps or seen.paths:
+        deep = look is Look.USERS or any(m.open_count for m in seen.maps)
+        seen = replace(seen, users=inuse.users(machine.files, seen, deep))
+    seen = configured.files(machine, site, seen)
+    if site is not None:
+        seen = configured.programs(machine, site, seen, blind)
+        seen = san.look(machine, site, seen, look is Look.PLAN)
+    return seen

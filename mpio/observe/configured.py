@@ -1,0 +1,155 @@
+"""What is configured: files, programs, modules, and multipath's own words on what is in force."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from mpio import dropin, presets, run, trust
+from mpio.errors import UsageError
+from mpio.host import Effective, Host
+from mpio.machine import Machine
+from mpio.observe import states
+from mpio.plan import maps
+from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
+from mpio.site import Chap, Site
+from mpio.step import Step, Write
+from mpio.tools import iscsidb, multipath, multipathd, sysctl, systemctl
+
+# RHEL's unit has the condition, and its multipathd takes no device without the file.
+UNIT_FILES = tuple(f"{folder}/systemd/system/multipathd.service" for folder in ("/etc", "/usr/lib", "/lib"))
+MODULES = ("iscsi_tcp", "dm_multipath")
+PROGRAMS = ("iscsiadm", "multipath", "multipathd", "dmsetup", "ip", "systemctl", "udevadm")
+
+
+def files(machine: Machine, site: Site | None, seen: Host) -> Host:
+    """The text of every file that a plan reads or writes."""
+    read = machine.files
+    paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, "/etc/sysctl.conf"]
+    paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d)]
+    paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
+    paths += list(seen.memory.names("file"))
+    if site is not None and site.chap is not None:
+        paths += [n.path for n in seen.nodes]
+    if site is not None and site.discovery_chap is not None:
+        seen = replace(seen, discovery_records={p: iscsidb.discovery_record(read, p) for p in site.portals})
+        paths += seen.discovery_records.values()
+    files = {p: read.text(p) for p in dict.fromkeys(paths)}
+    return replace(
+        seen,
+        files=files,
+        needs_multipath_conf=any("ConditionPathExists=/etc/multipath.conf" in (read.text(u) or "") for u in UNIT_FILES),
+        registered=multipath.parse_wwids(read.text(multipath.WWIDS) or ""),
+        writable_by_others=tuple(p for p in (ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF) if _loose(p)),
+    )
+
+
+def _loose(path: str) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & 0o022)
+    except FileNotFoundError:
+        return False
+
+
+def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host:
+    """Programs, modules, multipath's own words on what is in force."""
+    missing = tuple((p, package) for p, package in run.missing(PROGRAMS))
+    modules = tuple(m for m in MODULES if not _has_module(machine, m))
+    seen = replace(seen, missing_programs=missing, missing_modules=modules)
+    if any(p == "multipath" for p, _ in missing):
+        return seen
+    if seen.root:
+        seen = replace(seen, known_keywords=multipath.known(machine.run))
+        mistakes = dropin.mistakes(maps.wish(site, seen)[0])
+        if mistakes:
+            raise UsageError("\n".join(mistakes), "correct the site file; nothing was touched")
+    else:
+        seen = replace(seen, known_keywords=multipath.all_keywords())
+        blind.append("which keywords the installed multipath knows")
+    return replace(
+        seen,
+        effective=_effective(machine, site, seen),
+        chap=_chap(site.chap, "node.session"),
+        discovery_chap=_chap(site.discovery_chap, "discovery.sendtargets"),
+    )
+
+
+def _effective(machine: Machine, site: Site, seen: Host) -> Effective:
+    """What the files and the daemon say for each LUN of the site."""
+    staged = multipath.installed(machine.run)
+    keys = maps.keys_of(site, seen)
+    inquiries = {lun.wwid: _inquiry(site, seen, lun.wwid) for lun in site.luns}
+    ours = (MULTIPATH_DROP_IN,)
+    return Effective(
+        installed=_per_lun(staged.table, keys, inquiries),
+        loaded=_loaded(machine, seen, keys, inquiries),
+        warnings=tuple(str(w) for w in staged.warnings if w.path not in ours),
+    )
+
+
+def _loaded(
+    machine: Machine, seen: Host, keys: frozenset[str], inquiries: Mapping[str, tuple[str, str]]
+) -> Mapping[str, Mapping[str, str]] | None:
+    unit = seen.unit(systemctl.MULTIPATHD)
+    if unit is None or unit.active != "active":
+        return None
+    try:
+        return _per_lun(multipath.effective(multipathd.config(machine.run)), keys, inquiries)
+    except multipathd.NotRunning:
+        return None
+
+
+def _inquiry(site: Site, seen: Host, wwid: str) -> tuple[str, str]:
+    path = next((p for p in seen.paths if p.wwid == wwid), None)
+    preset = presets.PRESETS[site.preset]
+    return (path.vendor, path.product) if path else (preset.vendor, preset.product)
+
+
+def _per_lun(
+    table: multipath.Table, keys: frozenset[str], inquiries: Mapping[str, tuple[str, str]]
+) -> dict[str, dict[str, str]]:
+    defaults = table.get(("defaults", ""), {})
+    found = {"": {k: defaults[k] for k in ("find_multipaths", "polling_interval") if k in defaults}}
+    for wwid, inquiry in inquiries.items():
+        values = {key: multipath.effective_value(table, wwid, inquiry, key) for key in keys}
+        found[wwid] = {key: value for key, value in values.items() if value is not None}
+    return found
+
+
+def _chap(chap: Chap | None, prefix: str) -> dict[str, str]:
+    """The CHAP keys of a record with their secrets. Never shown, never compared in words."""
+    if chap is None:
+        return {}
+    found = {"authmethod": "CHAP", "username": chap.username, "password": trust.secret(chap.password_file)}
+    if chap.username_in and chap.password_in_file:
+        found |= {"username_in": chap.username_in, "password_in": trust.secret(chap.password_in_file)}
+    return {f"{prefix}.auth.{key}": value for key, value in found.items()}
+
+
+def _has_module(machine: Machine, name: str) -> bool:
+    if machine.files.names(f"/sys/module/{name}"):
+        return True
+    folder = f"/lib/modules/{os.uname().release}"
+    return any(
+        f"/{name}.ko" in (machine.files.text(f"{folder}/{index}") or "") for index in ("modules.dep", "modules.builtin")
+    )
+
+
+def candidate(machine: Machine, steps: Iterable[Step]) -> None:
+    """Have multipath read what we are about to install; a complaint about our file is an error before anything
+    changed.
+    """
+    for step in steps:
+        if not isinstance(step, Write) or step.path != MULTIPATH_DROP_IN or step.text is None or os.geteuid() != 0:
+            continue
+        files = {**states.multipath_files(machine), MULTIPATH_DROP_IN: step.text}
+        ours = [
+            w for w in multipath.staged(machine.run, files).warnings if w.path == MULTIPATH_DROP_IN and not w.harmless
+        ]
+        if ours:
+            said = "\n".join(str(w) for w in ours)
+            raise UsageError(
+                f"multipath does not take what the site asks for:\n{said}",
+                "correct [multipath] or [[lun]] in the site file",
+            )

@@ -1,0 +1,56 @@
+"""What the kernel shows: NICs, sessions, disks and maps; and the records, which are files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from mpio import memory
+from mpio.errors import NotAllowed
+from mpio.host import Host, Iface, Nic, Node
+from mpio.machine import Machine
+from mpio.tools import iscsidb, sysfs
+
+if TYPE_CHECKING:
+    from mpio.site import Site
+
+T = TypeVar("T")
+
+
+def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
+    read = machine.files
+    ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, "the iface records")
+    nodes: tuple[Node, ...] = _or_blind(lambda: iscsidb.nodes(read), (), blind, "the node records")
+    kept = _or_blind(
+        lambda: memory.parse(machine.files.text(memory.PATH)), memory.Memory(), blind, "what mpio remembers"
+    )
+    nic_of = {i.name: i.nic for i in ifaces}
+    wanted = dict.fromkeys([*nic_of.values(), *(i.nic for i in (site.ifaces if site else ()))])
+    nics: tuple[Nic, ...] = ()
+    present = [n for n in wanted if n in sysfs.nic_names(read)]
+    if present:
+        from mpio.tools import ip
+
+        nics = sysfs.nics(read, ip.addresses(machine.run), present)
+    paths = sysfs.paths(read)
+    ours = {p.dev for p in paths}
+    return Host(
+        nics=nics,
+        ifaces=ifaces,
+        nodes=nodes,
+        sessions=sysfs.sessions(read, nic_of),
+        paths=paths,
+        # A map none of whose disks is an iSCSI session's (Fibre Channel, SAS) is not ours to judge.
+        maps=tuple(m for m in sysfs.maps(read) if not m.slaves or ours & set(m.slaves)),
+        memory=kept,
+        root=os.geteuid() == 0,
+    )
+
+
+def _or_blind(ask: Callable[[], T], otherwise: T, blind: list[str], what: str) -> T:
+    try:
+        return ask()
+    except NotAllowed:
+        blind.append(what)
+        return otherwise

@@ -1,0 +1,74 @@
+"""What the SAN answers: probes through each NIC, targets by nonpersistent discovery, full-size packets."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from mpio import probe, topology
+from mpio.host import Answer, Asked, Host, Portal
+from mpio.machine import Machine
+from mpio.plan import iscsi
+from mpio.site import Site
+from mpio.tools import iscsiadm, iscsierr, ping
+
+
+def look(machine: Machine, site: Site, seen: Host, ask: bool) -> Host:
+    """Probe the pairs without a session, then ask the portals that answer for their targets, then probe what they
+    named.
+    """
+    probes = dict(probe.portals(topology.probe_wanted(site, seen)))
+    seen = replace(seen, probes=probes)
+    if (seen.root and iscsi.may_ask(site, seen)) and (ask or not topology.known(site, seen)):
+        seen = replace(seen, asked=_asked(machine, site, seen))
+        more = [w for w in topology.probe_wanted(site, seen) if (w[0], w[2]) not in probes]
+        if more:
+            seen = replace(seen, probes={**probes, **probe.portals(more)})
+    if site.mtu is not None and ask:
+        seen = replace(seen, black_holes=_black_holes(machine, site, seen))
+    return seen
+
+
+def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
+    bound = {(i.name, i.nic) for i in seen.ifaces}
+    alive = {(s.pair.iface, s.pair.portal) for s in seen.sessions if s.logged_in}
+
+    def ask(portal: Portal) -> Asked | None:
+        through = [
+            i.name
+            for i in site.ifaces
+            if (i.name, i.nic) in bound
+            and (seen.probes.get((i.name, portal)) is Answer.ANSWERED or (i.name, portal) in alive)
+        ]
+        path = seen.discovery_records.get(portal)
+        stored = path is not None
+        if not through or (path and seen.files.get(path) is None):
+            return None
+        asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
+        # A target that serves a login at this moment may let a second one wait past its time: once more is no harm.
+        return (
+            iscsiadm.discovery(machine.run, portal, through, stored=stored)
+            if asked.code in iscsierr.RETRYABLE
+            else asked
+        )
+
+    portals = [p for p in site.portals if not topology.excludes(site, p)]
+    with ThreadPoolExecutor(max_workers=max(1, len(portals))) as pool:
+        return tuple(asked for asked in pool.map(ask, portals) if asked is not None)
+
+
+def _black_holes(machine: Machine, site: Site, seen: Host) -> tuple[tuple[str, Portal, int], ...]:
+    assert site.mtu is not None
+    nics = {i.name: i.nic for i in site.ifaces}
+    pairs = {pair for pair, answer in seen.probes.items() if answer is Answer.ANSWERED}
+    pairs |= {(s.pair.iface, s.pair.portal) for s in seen.sessions if s.logged_in and s.pair.iface in nics}
+    found = []
+    for iface, portal in sorted(pairs):
+        nic = seen.nic(nics[iface])
+        if (
+            nic is not None
+            and nic.mtu >= site.mtu
+            and not ping.whole(machine.run, nics[iface], portal.address, site.mtu)
+        ):
+            found.append((iface, portal, site.mtu))
+    return tuple(found)

@@ -1,0 +1,136 @@
+"""The steps that take things away: logout and teardown, in the safe order (facts 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpio import guard
+from mpio.findings import Finding, finding
+from mpio.host import Host, Portal, Session
+from mpio.memory import Key
+from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_DROP_IN, Share
+from mpio.step import Command, Part, Step, Write
+from mpio.tools import iscsiadm, keyfile, multipath, multipathd, systemctl
+
+EDITED = (ISCSID_CONF, INITIATOR_NAME)
+
+
+def sessions(host: Host, ending: Iterable[Session], forced: frozenset[str] = frozenset(), whole: bool = False) -> Share:
+    """Log these sessions out. Closed maps that lose their last path are flushed first, if the whole site goes; else
+    that is refused.
+    """
+    going = tuple(ending)
+    refused: list[Finding] = list(guard.against_logout(host, going, forced))
+    bare = guard.last_paths(host, going)
+    if not whole and "MP409" not in forced:
+        refused += [finding("MP409", m.name) for m in bare if not guard.in_use(host, m)]
+    if refused:
+        return Share(refused=tuple(refused))
+    steps: list[Step] = []
+    for mapped in bare:
+        if not guard.in_use(host, mapped):
+            steps.append(multipath.flush(mapped.name, why=f"{mapped.name} loses its last path and is not in use"))
+    for session in going:
+        why = f"session {session.sid} ({session.pair}) is to end"
+        steps.append(iscsiadm.logout(session.pair, why=why))
+    return Share(tuple(steps))
+
+
+def is_left(step: Step, host: Host) -> bool:
+    """Does the host still show what a logout step was to end?"""
+    return isinstance(step, Command) and any(step.argv == iscsiadm.logout(s.pair, why="").argv for s in host.sessions)
+
+
+def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
+    """Everything mpio made, taken away in the safe order. A session counts as ours if its record is."""
+    memory = host.memory
+    nodes = [n for n in host.nodes if memory.has("record", str(n.pair))]
+    ours = {n.pair for n in nodes}
+    ended = sessions(host, [s for s in host.sessions if s.pair in ours], forced, whole=True)
+    if ended.refused:
+        return ended
+    why = "mpio made it"
+    steps: list[Step] = list(ended.steps)
+    foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {
+        s.pair.iface for s in host.sessions if s.pair not in ours
+    }
+    steps += [iscsiadm.record_delete(n.pair, why=why) for n in nodes]
+    steps += [iscsiadm.discoverydb_delete(Portal.parse(p), why=why) for p in memory.names("discovery")]
+    steps += [
+        iscsiadm.iface_delete(i.name, why=why)
+        for i in host.ifaces
+        if memory.has("iface", i.name) and i.name not in foreign
+    ]
+    steps += _multipath(host, why)
+    steps += [
+        _removed(host, name, why)
+        for name in memory.names("file")
+        if name != MULTIPATH_DROP_IN and host.files.get(name) is not None
+    ]
+    steps += _keys(host)
+    steps += [Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name)) for name in memory.names("unit")]
+    return Share(tuple(steps))
+
+
+def _multipath(host: Host, why: str) -> list[Step]:
+    steps: list[Step] = []
+    if host.memory.has("file", MULTIPATH_DROP_IN) and host.files.get(MULTIPATH_DROP_IN) is not None:
+        steps.append(_removed(host, MULTIPATH_DROP_IN, why))
+    kept = {m.wwid for m in host.maps if guard.in_use(host, m)}
+    steps += [
+        multipath.forget(wwid, why=why)
+        for wwid in host.memory.names("wwid")
+        if wwid in host.registered and wwid not in kept
+    ]
+    running = any(u.name == "multipathd.service" and u.active == "active" for u in host.units)
+    if steps and running:
+        steps.append(multipathd.reconfigure(why="multipathd still holds what was removed"))
+    return steps
+
+
+def _removed(host: Host, path: str, why: str) -> Write:
+    return Write(
+        Part.MULTIPATH if path == MULTIPATH_DROP_IN else Part.SYSCTL, why, path, None, None, host.files.get(path)
+    )
+
+
+def _keys(host: Host) -> list[Step]:
+    """The previous value of each key that still has ours (contract 8); a key that somebody changed since stays."""
+    steps: list[Step] = []
+    for path in EDITED:
+        text = host.files.get(path)
+        ours = _of_file(host, path)
+        if text is None or not ours:
+            continue
+        have = keyfile.values(text)
+        back = {k: v.before for k, v in ours.items() if have.get(k) == v.ours}
+        if back:
+            separator = "=" if path == INITIATOR_NAME else " = "
+            new = keyfile.with_values(text, back, separator=separator)
+            said = ", ".join(f"{k} was {v if v is not None else 'not set'}" for k, v in back.items())
+            steps.append(Write(Part.TIMEOUTS, said, path, new, None, text))
+    for name, key in host.memory.keys.items():
+        path, _, _ = name.rpartition(" ")
+        now = host.files.get(path)
+        if path.startswith("/proc/sys/") and key.before is not None and now is not None and now.strip() == key.ours:
+            why = f"it was {key.before} before mpio"
+            steps.append(Write(Part.SYSCTL, why, path, f"{key.before}\n", None, now))
+    return steps
+
+
+def _of_file(host: Host, path: str) -> dict[str, Key]:
+    return {name.rpartition(" ")[2]: key for name, key in host.memory.keys.items() if name.rpartition(" ")[0] == path}
+
+
+def left_alone(host: Host) -> tuple[str, ...]:
+    """Keys of ours that somebody has changed since: teardown leaves them and says so."""
+    said = []
+    for name, key in host.memory.keys.items():
+        path, _, word = name.rpartition(" ")
+        text = host.files.get(path)
+        if text is None:
+            continue
+        have = text.strip() if path.startswith("/proc/sys/") else keyfile.values(text).get(word)
+        if have not in (key.ours, key.before):
+            said.append(f"{word} in {path} is {have}, neither mpio's {key.ours} nor the previous {key.before}")
+    return tuple(said)

@@ -1,0 +1,154 @@
+"""Ifaces, node records and logins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mpio import topology
+from mpio.findings import finding
+from mpio.host import Answer, Host, Iface, Node, Pair, Portal
+from mpio.plan.shape import Share
+from mpio.plan.timeouts import settings_of_records
+from mpio.site import Site, SiteIface
+from mpio.step import Command, Note, Part, Step, Write
+from mpio.tools import iscsiadm, iscsidb, iscsierr, systemctl
+from mpio.topology import Pairs
+
+
+def ifaces(site: Site, host: Host) -> Share:
+    steps: list[Step] = []
+    refused = []
+    for wish in site.ifaces:
+        have = next((i for i in host.ifaces if i.name == wish.name), None)
+        if have is None:
+            note = Note("iface", wish.name)
+            why = f"there is no iface {wish.name}"
+            steps.append(iscsiadm.iface_new(wish.name, why=why, notes=(note,)))
+            steps.append(iscsiadm.iface_bind(wish.name, wish.nic, why=f"{wish.name} is to use {wish.nic}"))
+        elif not have.hwaddress and have.nic == "":
+            steps.append(iscsiadm.iface_bind(wish.name, wish.nic, why=f"{wish.name} is bound to no NIC"))
+        elif have.hwaddress or have.nic != wish.nic:
+            rebuilt = _rebuilt(host, have, wish)
+            if rebuilt:
+                steps.extend(rebuilt)
+            else:
+                bound = have.hwaddress or have.nic
+                refused.append(finding("MP309", wish.name, f"bound to {bound}, the site says {wish.nic}"))
+    return Share(tuple(steps), tuple(refused))
+
+
+def _rebuilt(host: Host, have: Iface, wish: SiteIface) -> tuple[Step, ...]:
+    """A binding is not updated but made anew: iscsiadm refuses the change of a MAC binding with exit 0 (facts 1.2).
+
+    Deleting an iface deletes its records, so only one that mpio made and that no session uses is rebuilt.
+    """
+    used = any(s.pair.iface == have.name for s in host.sessions)
+    foreign = any(not host.memory.has("record", str(n.pair)) for n in host.nodes if n.pair.iface == have.name)
+    if used or foreign or not host.memory.has("iface", have.name):
+        return ()
+    why = f"{have.name} is bound to {have.hwaddress or have.nic}"
+    return (
+        iscsiadm.iface_delete(have.name, why=why),
+        iscsiadm.iface_new(wish.name, why=f"{wish.name} was deleted", notes=(Note("iface", wish.name),)),
+        iscsiadm.iface_bind(wish.name, wish.nic, why=f"{wish.name} is to use {wish.nic}"),
+    )
+
+
+def discovery(site: Site, host: Host) -> Share:
+    """One step where the targets could not be asked for yet: no iscsid, or no iface to ask through.
+
+    Carried out it stores nothing; the next look asks every portal the same way and the records follow one by one.
+    """
+    if host.asked or topology.known(site, host):
+        return Share()
+    if not may_ask(site, host):
+        portal = site.portals[0]
+        others = f" (and at {len(site.portals) - 1} more)" if len(site.portals) > 1 else ""
+        names = tuple(i.name for i in site.ifaces)
+        why = f"the targets at {portal}{others} are not known"
+        ok = tuple(iscsierr.Code)
+        return Share((iscsiadm.discover(portal, names, why=why, ok=ok),))
+    return Share()
+
+
+def may_ask(site: Site, host: Host) -> bool:
+    """Can a look ask for targets without starting iscsid? Where it can and learns nothing, a step would not help."""
+    unit = host.unit(systemctl.ISCSID)
+    bound = {(i.name, i.nic) for i in host.ifaces}
+    return unit is not None and unit.active == "active" and any((i.name, i.nic) in bound for i in site.ifaces)
+
+
+def record_settings(site: Site, node: Node | None) -> dict[str, str]:
+    """What of a record's settings differs from the site; all of them where there is no record yet."""
+    wanted = {"node.startup": "automatic", **settings_of_records(site)}
+    if node is None:
+        return wanted
+    return {key: value for key, value in wanted.items() if node.settings.get(key) != value}
+
+
+def records(site: Site, host: Host, pairs: Pairs) -> Share:
+    steps: list[Step] = []
+    for pair, tpgt in pairs.planned.items():
+        node = host.node_of(pair)
+        differs = record_settings(site, node)
+        if node is None:
+            note = Note("record", str(pair))
+            steps.append(iscsiadm.record_new(pair, tpgt, why=f"there is no record for {pair}", notes=(note,)))
+            steps.append(iscsiadm.record_update(pair, differs, why="a new record has the defaults of iscsid.conf"))
+        elif differs:
+            said = ", ".join(f"{key} is {node.settings.get(key, 'not set')}" for key in differs)
+            steps.append(iscsiadm.record_update(pair, differs, why=said))
+        if node is not None:
+            # The update before it changes the same file, which this look has not seen: its keys are said again.
+            steps.extend(_chap(host, node.path, {**differs, **host.chap}, f"the record of {pair}"))
+    return Share(tuple(steps))
+
+
+def _chap(host: Host, path: str, settings: Mapping[str, str], whose: str) -> tuple[Step, ...]:
+    """CHAP values go into the record file itself: iscsiadm takes secrets on its command line only (facts 1.8)."""
+    text = host.files.get(path)
+    if (not host.chap and not host.discovery_chap) or text is None:
+        return ()
+    new = iscsidb.record_text_with(text, settings)
+    if new == text:
+        return ()
+    return (Write(Part.DISCOVERY, f"{whose} has not the site's CHAP login", path, new, 0o600, text, secret=True),)
+
+
+def discovery_records(host: Host) -> Share:
+    """Discovery CHAP lives in a discovery record, one a portal; without it none is made."""
+    steps: list[Step] = []
+    for portal, path in host.discovery_records.items():
+        if host.files.get(path) is None:
+            note = Note("discovery", str(portal))
+            why = f"there is no discovery record for {portal}, which is to hold the CHAP login"
+            steps.append(replace(iscsiadm.discoverydb_new(portal, why=why), notes=(note,)))
+        else:
+            steps.extend(_chap(host, path, host.discovery_chap, f"the discovery record of {portal}"))
+    return Share(tuple(steps))
+
+
+def logins(host: Host, pairs: Pairs) -> tuple[Command, ...]:
+    """One login for each planned pair without a session. A silent pair is a finding, never a step.
+
+    With CHAP a new record gets its secret in the round after it was made, and its login then.
+    """
+    silent: Mapping[Pair, Answer] = pairs.silent or {}
+    return tuple(
+        iscsiadm.login(pair, why=f"there is no session for {pair}")
+        for pair in pairs.planned
+        if pair not in silent and host.session_of(pair) is None and not (host.chap and host.node_of(pair) is None)
+    )
+
+
+def is_login(step: Step) -> bool:
+    return isinstance(step, Command) and step.argv[0] == "iscsiadm" and step.argv[-1] == iscsiadm.LOGIN
+
+
+def pair_of(step: Command) -> Pair | None:
+    """The pair that a step on a node record is about."""
+    words = dict(zip(step.argv, step.argv[1:], strict=False))
+    if not {"-T", "-p", "-I"} <= words.keys():
+        return None
+    return Pair(words["-I"], Portal.parse(words["-p"].partition(",")[0]), words["-T"])

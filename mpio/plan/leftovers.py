@@ -1,0 +1,62 @@
+"""What mpio made and the site no longer names: taken away again, guarded as `logout` is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mpio import guard, topology
+from mpio.findings import Finding, finding
+from mpio.host import Host, Node
+from mpio.plan.shape import Share
+from mpio.site import Site
+from mpio.step import Part, Step
+from mpio.tools import iscsiadm
+from mpio.topology import Pairs
+
+
+def unwanted(site: Site, host: Host, pairs: Pairs) -> tuple[Node, ...]:
+    """The records that mpio made and the site's own words (not the network's state) no longer want."""
+    ours = [n for n in host.nodes if host.memory.has("record", str(n.pair)) and n.pair not in pairs.planned]
+    return tuple(n for n in ours if _dropped(site, host, n))
+
+
+def _dropped(site: Site, host: Host, node: Node) -> bool:
+    iface = next((i for i in site.ifaces if i.name == node.pair.iface), None)
+    if iface is None or not topology.wants_target(site, node.pair.target) or topology.excludes(site, node.pair.portal):
+        return True
+    nic = host.nic(iface.nic)
+    if site.layout != "subnet" or nic is None or not nic.speaks(node.pair.portal):
+        return False  # without an address the NIC is in no subnet at all: that says nothing of the layout
+    return not nic.on_link(node.pair.portal)
+
+
+def sessions(site: Site, host: Host, pairs: Pairs) -> Share:
+    steps: list[Step] = []
+    refused: list[Finding] = []
+    gone = unwanted(site, host, pairs)
+    against = guard.against_logout(host, [s for n in gone if (s := host.session_of(n.pair))])
+    for node in gone:
+        session = host.session_of(node.pair)
+        if session is not None and against:
+            refused.append(finding("MP310", str(node.pair), "; ".join(f.summary for f in against)))
+            continue
+        why = f"the site no longer names {node.pair}"
+        if session is not None:
+            steps.append(replace(iscsiadm.logout(node.pair, why=why), part=Part.DISCOVERY))
+        steps.append(iscsiadm.record_delete(node.pair, why=why))
+    return Share(tuple(steps), tuple(refused))
+
+
+def ifaces(site: Site, host: Host) -> Share:
+    """Ifaces of ours that the site dropped, once no session uses them; their records are ours too or they stay."""
+    wanted = {i.name for i in site.ifaces}
+    steps: list[Step] = []
+    for iface in host.ifaces:
+        if iface.name in wanted or not host.memory.has("iface", iface.name):
+            continue
+        used = any(s.pair.iface == iface.name for s in host.sessions) or any(
+            n.pair.iface == iface.name for n in host.nodes
+        )
+        if not used:
+            steps.append(iscsiadm.iface_delete(iface.name, why=f"the site no longer names {iface.name}"))
+    return Share(tuple(steps))

@@ -1,0 +1,187 @@
+"""multipath's configuration by WWID, and the maps and paths that should be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mpio import dropin, guard
+from mpio.findings import Finding, finding
+from mpio.host import Host, Map
+from mpio.plan.shape import MULTIPATH_DROP_IN, Share
+from mpio.site import Site
+from mpio.step import Note, Part, Step, Write
+from mpio.tools import iscsiadm, multipath, multipathconf, multipathd
+from mpio.topology import Pairs
+
+HEADER = "Written by mpio from its site file; mpio apply writes it anew. Own settings belong into /etc/multipath.conf."
+
+
+def entries(host: Host) -> dict[str, dict[str, str]]:
+    """The multipath{} entries of our drop-in as it is: WWID to keywords."""
+    text = host.files.get(MULTIPATH_DROP_IN)
+    if text is None:
+        return {}
+    found = multipathconf.multipaths(multipathconf.merge((multipathconf.parse(text, MULTIPATH_DROP_IN),)))
+    return {wwid: {key: entry.value for key, entry in keywords.items()} for wwid, keywords in found.items()}
+
+
+def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[dropin.Wish, tuple[Finding, ...]]:
+    """What the drop-in is to say. An open map keeps its name (contract 3):
+    a changed alias is refused, a dropped LUN stays.
+    """
+    refused: list[Finding] = []
+    luns: list[dropin.Lun] = []
+    old = entries(host)
+    for lun in site.luns:
+        alias = lun.alias
+        mapped = next((m for m in host.maps if m.wwid == lun.wwid), None)
+        if mapped and alias and mapped.name != alias and guard.in_use(host, mapped) and "MP405" not in forced:
+            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"to {alias}; ")))
+            alias = old.get(lun.wwid, {}).get("alias")
+        luns.append(dropin.Lun(lun.wwid, alias, lun.keywords))
+    named = {lun.wwid for lun in site.luns}
+    for wwid, keywords in old.items():
+        mapped = next((m for m in host.maps if m.wwid == wwid), None)
+        if wwid in named or mapped is None or not guard.in_use(host, mapped) or "MP405" in forced:
+            continue
+        refused.append(finding("MP406", mapped.name, _said(host, mapped)))
+        rest = {k: v for k, v in keywords.items() if k not in ("wwid", "alias")}
+        luns.append(dropin.Lun(wwid, keywords.get("alias"), rest))
+    made = dropin.Wish(
+        preset=site.preset,
+        keywords=site.multipath,
+        replacement=site.timeouts.replacement,
+        find_multipaths=site.find_multipaths,
+        polling_interval=site.polling_interval,
+        luns=tuple(luns),
+        known=host.known_keywords,
+    )
+    return made, tuple(refused)
+
+
+def _said(host: Host, mapped: Map, before: str = "") -> str:
+    return f"{before}used by {guard.users_of(host, mapped.dm) or f'{mapped.open_count} opener(s)'}"
+
+
+def drop_in(wished: dropin.Wish) -> str:
+    return multipathconf.render(dropin.sections(wished), HEADER)
+
+
+def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
+    wished, refused = wish(site, host, forced)
+    text = drop_in(wished)
+    before = host.files.get(MULTIPATH_DROP_IN)
+    steps: list[Step] = []
+    if text != before:
+        why = "there is no drop-in for the site's LUNs" if before is None else "the drop-in is not what the site says"
+        note = Note("file", MULTIPATH_DROP_IN)
+        steps.append(Write(Part.MULTIPATH, why, MULTIPATH_DROP_IN, text, 0o644, before, notes=(note,)))
+    for lun in site.luns:
+        if lun.wwid not in host.registered:
+            why = f"{lun.wwid} is not registered, so find_multipaths strict would not take it"
+            steps.append(multipath.register(lun.wwid, why=why))
+    stale = _stale(host)
+    if steps or stale:
+        steps.append(multipathd.reconfigure(why=stale or "multipathd has not read this yet"))
+    return Share(tuple(steps), refused)
+
+
+def _stale(host: Host) -> str:
+    """Which LUN's loaded keywords differ from the installed ones; empty where the daemon is up to date or could not
+    be asked.
+    """
+    if host.effective is None or host.effective.loaded is None:
+        return ""
+    for wwid, installed in host.effective.installed.items():
+        loaded = host.effective.loaded.get(wwid, {})
+        for keyword, value in installed.items():
+            if loaded.get(keyword) != value:
+                about = f" for {wwid}" if wwid else ""
+                return f"multipathd holds {keyword} {loaded.get(keyword, 'unset')}{about}, the files say {value}"
+    return ""
+
+
+def present(site: Site, host: Host, pairs: Pairs) -> Share:
+    """Maps without paths taken, paths that nobody would bring back, sessions that do not show a LUN they should."""
+    steps: list[Step] = []
+    logged_in = {s.sid: s for s in host.sessions if s.logged_in}
+    mapped = {m.wwid for m in host.maps}
+    for lun in site.luns:
+        paths = [p for p in host.paths if p.wwid == lun.wwid and p.device_state == "running" and p.sid in logged_in]
+        if lun.wwid in mapped:
+            strays = [p for p in paths if not p.dm]
+        else:
+            strays = paths
+        for path in strays:
+            steps.append(multipathd.add_path(path.dev, why=f"{path.dev} is a path of {lun.wwid} but in no map"))
+        for path in paths:
+            if path.dm_state == "failed" and path.checker_state in REINSTATABLE:
+                why = f"{path.dev} of {lun.alias or lun.wwid} is failed although its checker says {path.checker_state}"
+                steps.append(multipathd.reinstate_path(path.dev, why=why))
+    steps.extend(_rescans(site, host, pairs))
+    return Share(tuple(steps))
+
+
+REINSTATABLE = frozenset({"ready", "ghost", "undef"})
+
+
+def _rescans(site: Site, host: Host, pairs: Pairs) -> tuple[Step, ...]:
+    """A logged-in session whose target has shown a LUN before, over this or another session, and does not show it
+    now.
+    """
+    steps: list[Step] = []
+    for session in host.sessions:
+        if not session.logged_in or session.pair not in pairs.planned:
+            continue
+        here = {p.wwid for p in host.paths if p.sid == session.sid}
+        missing = [
+            lun.alias or lun.wwid
+            for lun in site.luns
+            if lun.wwid not in here and _shown(host, lun.wwid, session.pair.target)
+        ]
+        if missing:
+            steps.append(
+                iscsiadm.rescan(
+                    session.sid, why=f"session {session.sid} ({session.pair}) does not show {', '.join(missing)}"
+                )
+            )
+    return tuple(steps)
+
+
+def _shown(host: Host, wwid: str, target: str) -> bool:
+    sids = {s.sid for s in host.sessions if s.pair.target == target}
+    return target in host.memory.shown.get(wwid, frozenset()) or any(
+        p.wwid == wwid and p.sid in sids for p in host.paths
+    )
+
+
+def wanted_keywords(wished: dropin.Wish) -> Mapping[str, Mapping[str, str]]:
+    """What the site and its preset want in force, by WWID: the device keywords under each LUN's own."""
+    table = multipath.table(multipathconf.parse(drop_in(wished)))
+    common: dict[str, str] = {}
+    for (section, _), keywords in table.items():
+        if section in ("overrides", "protocol", "device"):
+            common |= {k: v for k, v in keywords.items() if k not in NAMING}
+    return {
+        lun.wwid: {**common, **{k: v for k, v in table["multipath", lun.wwid].items() if k not in NAMING}}
+        for lun in wished.luns
+    }
+
+
+NAMING = frozenset({"vendor", "product", "revision", "type", "wwid"})
+
+
+def keys_of(site: Site, host: Host) -> frozenset[str]:
+    """Every keyword that the site and its preset have a say in."""
+    return frozenset(k for keywords in wanted_keywords(wish(site, host)[0]).values() for k in keywords) | {
+        "fast_io_fail_tmo"
+    }
+
+
+def fits(site: Site, host: Host, vendor: str, product: str) -> bool:
+    """Does the device entry that the site asks for apply to a LUN of this INQUIRY? An `overrides` section always
+    does.
+    """
+    table = multipath.table(multipathconf.parse(drop_in(wish(site, host)[0])))
+    has_entry = any(section == "device" for section, _ in table)
+    return not has_entry or bool(multipath.devices_for(table, vendor, product))

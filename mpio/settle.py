@@ -1,0 +1,69 @@
+"""Waiting for what programs leave to others:
+a reconfigure that was only scheduled, disks and maps that udev and multipathd still make.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from mpio.machine import Machine
+from mpio.step import Command, Part, Step
+from mpio.tools import multipathd, sysfs, udevadm
+
+if TYPE_CHECKING:
+    from mpio.site import Site
+
+PAUSE = 0.2
+IDLE_LIMIT = 60.0
+# udevd handles about 3 disks a second on a slow machine (lab); as long as something still changes it is worth waiting.
+STILL = 15.0
+LIMIT = 600.0
+
+
+def after(machine: Machine, site: Site, steps: Iterable[Step]) -> None:
+    """Wait until what these steps set going has come to rest, or nothing moves any more."""
+    commands = [s for s in steps if isinstance(s, Command)]
+    if any(s.argv[:2] == ("multipathd", "reconfigure") for s in commands):
+        idle(machine)
+    if any(s.part in (Part.LOGIN, Part.MULTIPATH) for s in commands):
+        machine.run(*udevadm.settle(int(STILL)), ok=None, timeout=STILL + 5)
+        maps(machine, site)
+
+
+def idle(machine: Machine) -> None:
+    """`reconfigure` answers before it is done (facts 4): wait until the daemon says idle."""
+
+    until(lambda: multipathd.daemon(machine.run).settled, IDLE_LIMIT)
+
+
+def maps(machine: Machine, site: Site) -> None:
+    """Wait until every path of the site's LUNs that the kernel shows is active in a map, or nothing changes for a
+    while.
+    """
+    wanted = {lun.wwid for lun in site.luns}
+    seen: object = None
+    moved = time.monotonic()
+
+    def whole() -> bool:
+        nonlocal seen, moved
+        disks = {p.dev for p in sysfs.paths(machine.files) if p.wwid in wanted and p.device_state == "running"}
+        try:
+            held = {p.dev for m in multipathd.maps(machine.run) for p in m.paths if p.dm_st == "active"}
+        except multipathd.NotRunning:
+            held = set()
+        if (now := (disks, held & disks)) != seen:
+            seen, moved = now, time.monotonic()
+        return disks <= held or time.monotonic() - moved > STILL
+
+    until(whole, LIMIT)
+
+
+def until(met: Callable[[], bool], limit: float) -> bool:
+    end = time.monotonic() + limit
+    while not met():
+        if time.monotonic() > end:
+            return False
+        time.sleep(PAUSE)
+    return True

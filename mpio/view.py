@@ -1,0 +1,134 @@
+"""Steps, findings, hosts and LUNs as the values that JSON is made of (contract 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpio.findings import Finding
+    from mpio.host import Host, Path, Session
+    from mpio.step import Step
+    from mpio.topology import Lun
+
+MASK = "********"
+Json = dict[str, object]
+
+
+def diff(step: Step) -> str:
+    """A unified diff of a write; of a secret file only that it changes."""
+    from mpio.step import Command
+
+    if isinstance(step, Command):
+        return ""
+    if step.secret:
+        return f"--- {step.path}\n+++ {step.path}\n {MASK}\n"
+    import difflib
+
+    old = (step.before or "").splitlines(keepends=True)
+    new = (step.text or "").splitlines(keepends=True)
+    here = step.path if step.before is not None else "/dev/null"
+    there = step.path if step.text is not None else "/dev/null"
+    lines = difflib.unified_diff(old, new, here, there)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def step(one: Step) -> Json:
+    from mpio.step import Command
+
+    if isinstance(one, Command):
+        return {"part": one.part.value, "why": one.why, "kind": "command", "argv": list(one.argv)}
+    return {"part": one.part.value, "why": one.why, "kind": "write", "path": one.path, "diff": diff(one)}
+
+
+def steps(many: Iterable[Step]) -> list[Json]:
+    return [step(s) for s in many]
+
+
+def finding(one: Finding) -> Json:
+    return {
+        "code": one.code,
+        "severity": one.severity.value,
+        "subject": one.subject,
+        "summary": one.summary,
+        "detail": one.detail,
+        "remedy": one.remedy,
+    }
+
+
+def findings(many: Iterable[Finding]) -> list[Json]:
+    return [finding(f) for f in many]
+
+
+def status(host: Host, luns: Iterable[Lun]) -> Json:
+    return {
+        "ifaces": ifaces(host),
+        "sessions": [session(s) for s in host.sessions],
+        "luns": [lun(host, x) for x in luns],
+    }
+
+
+def ifaces(host: Host) -> list[Json]:
+    rows: list[Json] = []
+    for iface in host.ifaces:
+        nic = host.nic(iface.nic)
+        rows.append(
+            {
+                "name": iface.name,
+                "nic": iface.nic,
+                "hwaddress": (nic.hwaddress if nic else "") or iface.hwaddress,
+                "addresses": list(nic.addresses) if nic else [],
+                "mtu": nic.mtu if nic else None,
+                "carrier": nic.carrier if nic else None,
+                "rp_filter": nic.rp_filter if nic else None,
+            }
+        )
+    return rows
+
+
+def session(one: Session) -> Json:
+    return {
+        "sid": one.sid,
+        "iface": one.pair.iface,
+        "nic": one.nic,
+        "portal": str(one.pair.portal),
+        "target": one.pair.target,
+        "tpgt": one.tpgt,
+        "state": one.state,
+        "recovery_tmo": one.recovery_tmo,
+        "noop_interval": one.noop_interval,
+        "noop_timeout": one.noop_timeout,
+    }
+
+
+def lun(host: Host, one: Lun) -> Json:
+    return {
+        "wwid": one.wwid,
+        "alias": one.alias or None,
+        "dm": one.dm or None,
+        "size": one.size,
+        "vendor": one.vendor or None,
+        "product": one.product or None,
+        "expected_paths": one.expected,
+        "usable_paths": len(one.usable),
+        "state": one.state.value,
+        "queueing": one.queueing,
+        "paths": [path(host, p) for p in one.paths],
+    }
+
+
+def path(host: Host, one: Path) -> Json:
+    over = next((s for s in host.sessions if s.sid == one.sid), None)
+    return {
+        "dev": one.dev,
+        "hctl": one.hctl,
+        "sid": one.sid,
+        "iface": over.pair.iface if over else None,
+        "nic": over.nic if over else None,
+        "portal": str(over.pair.portal) if over else None,
+        "target": over.pair.target if over else None,
+        "dm_state": one.dm_state or None,
+        "checker_state": one.checker_state or None,
+        "device_state": one.device_state or None,
+        "group": one.group,
+    }
