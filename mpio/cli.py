@@ -18,11 +18,14 @@ SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "co
 
 def main(argv: list[str]) -> int:
     """Run one call of mpio and return its exit code."""
+    # A closed descriptor is None in Python: who closed it wants nothing of it.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     verb = next((a for a in argv if not a.startswith("-")), "")
     console = Console(json=_wants_json(argv))
     try:
         code = _run(argv, verb)
-        sys.stdout.flush()
+        console.flush()
         return code
     except MpioError as error:
         return _said(console, verb, error)
@@ -72,5 +75,5 @@ def _said(console: Console, verb: str, error: MpioError) -> int:
 
 def _wants_json(argv: list[str]) -> bool:
     """Also for errors that come before any option was read."""
-    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    pairs = zip(argv, [*argv[1:], ""], strict=False)
     return any((a in ("-o", "--output") and b.startswith("json")) or a in ("-ojson", "--output=json") for a, b in pairs)

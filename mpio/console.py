@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from mpio.errors import MpioError
+from mpio.errors import CannotWrite, MpioError
 
 if TYPE_CHECKING:
     from mpio.findings import Finding
@@ -42,7 +43,13 @@ class Console:
         return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if wanted and text else text
 
     def out(self, text: str = "") -> None:
-        print(text, file=sys.stdout)
+        with _writing():
+            print(text, file=sys.stdout)
+
+    def flush(self) -> None:
+        """What was printed must be out before the exit code says that all went well."""
+        with _writing():
+            sys.stdout.flush()
 
     def say(self, text: str) -> None:
         print(clean(text), file=sys.stderr, flush=True)
@@ -153,6 +160,18 @@ class Console:
             )
         if rows:
             self.table(("LUN", "WWID", "DM", "SIZE", "PATHS", "OVER", "STATE"), rows)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try once more at its end, and complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise CannotWrite(f"cannot write the output: {error.strerror}", "make room where it goes") from error
 
 
 def command_line(argv: Sequence[str]) -> str:

@@ -31,12 +31,18 @@ def line(verdict: Exit, luns: Iterable[Lun], said: tuple[str, ...], drift: int) 
     if drift:
         words.append(f"{drift} steps of drift")
     words += said[:SAID] + ((f"{len(said) - SAID} more findings",) if len(said) > SAID else ())
-    data = [f"'{x.alias or x.wwid}'={len(x.usable)};{x.expected or 0}:;1:;0;{x.expected or 0}" for x in wanted]
+    data = [f"'{_label(x)}'={len(x.usable)};{x.expected or 0}:;1:;0;{x.expected or 0}" for x in wanted]
     return f"MPIO {WORDS[code(verdict)]} - {_plain('; '.join(words))} | {' '.join([*data, f'drift={drift};0'])}"
 
 
 def unknown(error: MpioError) -> str:
-    return f"MPIO UNKNOWN - {_plain(error.message.splitlines()[0])}"
+    first, *_ = error.message.split("\n")
+    return f"MPIO UNKNOWN - {_plain(first)}"
+
+
+def _label(lun: Lun) -> str:
+    """Any characters but an equals sign and a quote may stand in a label (Monitoring Plugins guidelines)."""
+    return _plain(lun.alias or lun.wwid).replace("=", "_").replace("'", "_")
 
 
 def _plain(text: str) -> str:

@@ -44,7 +44,7 @@ def _write(step: Write) -> str:
         return f"printf %s {shlex.quote(step.text)} > {path}\n"
     new = shlex.quote(f"{step.path}.mpio-new")
     keep = f"if [ -e {path} ]; then cp -p {path} {new}; else install -m {step.mode or 0o644:o} /dev/null {new}; fi\n"
-    text = step.text if step.text.endswith("\n") else f"{step.text}\n"
+    text = step.text if step.text.endswith("\n") or not step.text else f"{step.text}\n"
     end = "MPIO_END"
     while end in text:
         end += "_"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, lock, observe, plan, progress, settle, view
+from mpio import apply, choose, lock, observe, plan, progress, settle
+from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
+from mpio.findings import finding
 from mpio.plan import iscsi
 
 if TYPE_CHECKING:
@@ -32,16 +34,7 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
             host = observe.host(call.machine, site, observe.Look.VERIFY)
             apply.remember(call.machine, host)
         outcome.left = tuple(s for s in ready if iscsi.pair_of(s) not in {x.pair for x in host.sessions})
-    found = apply.findings(outcome)
-    code = Exit.DIFFERS if outcome.left else Exit.OK
-    if call.console.json:
-        body: view.Json = {
-            "done": view.steps(outcome.done),
-            "left": view.steps(outcome.left),
-            "findings": view.findings(found),
-        }
-        call.console.document("login", code, body)
-        return code
-    call.console.findings(found)
-    call.console.say(f"{len(outcome.done)} sessions logged in, {len(outcome.left)} left" if ready else "nothing to do")
-    return code
+    silent = planned.silent or {}
+    found = tuple(finding("MP210", str(p), str(silent[p])) for p in planned.planned if p in chosen and p in silent)
+    code = Exit.DIFFERS if outcome.left or found else Exit.OK
+    return ended.show(call, outcome, (*found, *apply.findings(outcome)), code)

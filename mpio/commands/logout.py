@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, lock, observe, plan, progress, view
+from mpio import apply, choose, guard, lock, observe, plan, progress
+from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.plan import ending
@@ -29,22 +30,4 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False, force: op
                 apply.carry_out(call.machine, share.steps, outcome, tell)
             host = observe.host(call.machine, site, observe.Look.VERIFY)
         outcome.left = tuple(s for s in share.steps if ending.is_left(s, host))
-    found = apply.findings(outcome)
-    code = Exit.COULD_NOT if outcome.left else Exit.OK
-    if call.console.json:
-        body: view.Json = {
-            "done": view.steps(outcome.done),
-            "left": view.steps(outcome.left),
-            "findings": view.findings(found),
-        }
-        call.console.document("logout", code, body)
-        return code
-    call.console.findings(found)
-    call.console.say(
-        f"{len(sessions)} sessions logged out"
-        if share.steps and not outcome.left
-        else "nothing to do"
-        if not share.steps
-        else "not all done"
-    )
-    return code
+    return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, guard, lock, memory, observe, progress, view
+from mpio import apply, guard, lock, memory, observe, progress
+from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.plan import ending
@@ -30,18 +31,6 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
         outcome.left = tuple(s for s in share.steps if apply.key(s) in outcome.failed)
         if not outcome.left:
             call.machine.files.remove(memory.PATH)
-    found = apply.findings(outcome)
-    code = Exit.COULD_NOT if outcome.left else Exit.OK
-    if call.console.json:
-        body: view.Json = {
-            "done": view.steps(outcome.done),
-            "left": view.steps(outcome.left),
-            "findings": view.findings(found),
-        }
-        call.console.document("teardown", code, body)
-        return code
-    call.console.findings(found)
     for said in ending.left_alone(host):
         call.console.say(f"left as it is: {said}")
-    call.console.say(f"{len(outcome.done)} steps done, {len(outcome.left)} left" if share.steps else "nothing to do")
-    return code
+    return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)

@@ -20,7 +20,6 @@ def app(verb: str = "") -> typer.Typer:
     made = typer.Typer(
         name="mpio",
         help="iSCSI multipath from one site file: set up, prove, watch.",
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -37,7 +36,7 @@ def app(verb: str = "") -> typer.Typer:
         if not hasattr(module, "COMMANDS"):
             made.command(name, help=VERBS[name])(options.verb(name, module.command))
             continue
-        family = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+        family = typer.Typer(rich_markup_mode=None)
         family.callback()(lambda: None)
         for function in module.COMMANDS:
             family.command(function.__name__)(options.verb(f"{name} {function.__name__}", function))
@@ -48,7 +47,7 @@ def app(verb: str = "") -> typer.Typer:
 def run(argv: list[str], verb: str) -> int:
     """Parse one call and carry it out. Raises UsageError for what cannot be parsed."""
     try:
-        return int(app(verb)(args=argv, prog_name="mpio", standalone_mode=False) or 0)
+        return int(app(verb)(args=argv or ["--help"], prog_name="mpio", standalone_mode=False) or 0)
     except typer.Abort as error:
         raise Interrupted("interrupted", "run the same verb again: it goes on from what the host is now") from error
     except CLICK_ERROR as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mpio import memory
@@ -33,7 +34,11 @@ def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
         from mpio.tools import ip
 
         nics = sysfs.nics(read, ip.addresses(machine.run), present)
-    paths = sysfs.paths(read)
+    blind += _or_blind(lambda: [f"the record {r}" for r in iscsidb.unread(read)], [], blind, "odd records")
+    maps = sysfs.maps(read)
+    of_map = {m.dm: m.wwid for m in maps}
+    # Inside a map its WWID is the path's: a disk that is blocked or offline has no identity to read.
+    paths = tuple(replace(p, wwid=of_map.get(p.dm, p.wwid)) for p in sysfs.paths(read))
     ours = {p.dev for p in paths}
     return Host(
         nics=nics,
@@ -42,7 +47,7 @@ def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
         sessions=sysfs.sessions(read, nic_of),
         paths=paths,
         # A map none of whose disks is an iSCSI session's (Fibre Channel, SAS) is not ours to judge.
-        maps=tuple(m for m in sysfs.maps(read) if not m.slaves or ours & set(m.slaves)),
+        maps=tuple(m for m in maps if not m.slaves or ours & set(m.slaves)),
         memory=kept,
         root=os.geteuid() == 0,
     )

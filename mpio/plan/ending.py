@@ -8,6 +8,7 @@ from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
+from mpio.plan import maps
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_DROP_IN, Share
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, keyfile, multipath, multipathd, systemctl
@@ -47,8 +48,9 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     nodes = [n for n in host.nodes if memory.has("record", str(n.pair))]
     ours = {n.pair for n in nodes}
     ended = sessions(host, [s for s in host.sessions if s.pair in ours], forced, whole=True)
-    if ended.refused:
-        return ended
+    refused = (*ended.refused, *_named(host, ended.refused, forced))
+    if refused:
+        return Share(refused=refused)
     why = "mpio made it"
     steps: list[Step] = list(ended.steps)
     foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {
@@ -70,6 +72,13 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     steps += _keys(host)
     steps += [Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name)) for name in memory.names("unit")]
     return Share(tuple(steps))
+
+
+def _named(host: Host, said: Iterable[Finding], forced: frozenset[str]) -> tuple[Finding, ...]:
+    """Open maps that a foreign session keeps alive: without our entry they would lose their names under their users."""
+    known, ours = {f.subject for f in said}, maps.entries(host) if "MP408" not in forced else {}
+    held = [m for m in host.maps if m.wwid in ours and m.name not in known and guard.in_use(host, m)]
+    return tuple(finding("MP408", m.name, guard.users_of(host, m.dm) or f"{m.open_count} opener(s)") for m in held)
 
 
 def _multipath(host: Host, why: str) -> list[Step]:

@@ -65,7 +65,10 @@ def discovery(site: Site, host: Host) -> Share:
     if not may_ask(site, host):
         portal = site.portals[0]
         others = f" (and at {len(site.portals) - 1} more)" if len(site.portals) > 1 else ""
-        names = tuple(i.name for i in site.ifaces)
+        refused = {f.subject for f in ifaces(site, host).refused}
+        names = tuple(i.name for i in site.ifaces if i.name not in refused)
+        if not names:
+            return Share()  # no step would ever let a look ask: the refusals say what is to be mended
         why = f"the targets at {portal}{others} are not known"
         ok = tuple(iscsierr.Code)
         return Share((iscsiadm.discover(portal, names, why=why, ok=ok),))

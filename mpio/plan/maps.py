@@ -80,7 +80,7 @@ def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
         if lun.wwid not in host.registered:
             why = f"{lun.wwid} is not registered, so find_multipaths strict would not take it"
             steps.append(multipath.register(lun.wwid, why=why))
-    stale = _stale(host)
+    stale = _stale(host) or _misnamed(host, wished)
     if steps or stale:
         steps.append(multipathd.reconfigure(why=stale or "multipathd has not read this yet"))
     return Share(tuple(steps), refused)
@@ -101,18 +101,25 @@ def _stale(host: Host) -> str:
     return ""
 
 
+def _misnamed(host: Host, wished: dropin.Wish) -> str:
+    """A closed map that is not called as the drop-in says, although the daemon holds it: it was busy at the time."""
+    for lun in wished.luns:
+        mapped = next((m for m in host.maps if m.wwid == lun.wwid), None)
+        if mapped and lun.alias and mapped.name != lun.alias and not guard.in_use(host, mapped):
+            return f"the map of {lun.wwid} is called {mapped.name}, not {lun.alias}"
+    return ""
+
+
 def present(site: Site, host: Host, pairs: Pairs) -> Share:
     """Maps without paths taken, paths that nobody would bring back, sessions that do not show a LUN they should."""
     steps: list[Step] = []
     logged_in = {s.sid: s for s in host.sessions if s.logged_in}
-    mapped = {m.wwid for m in host.maps}
     for lun in site.luns:
         paths = [p for p in host.paths if p.wwid == lun.wwid and p.device_state == "running" and p.sid in logged_in]
-        if lun.wwid in mapped:
-            strays = [p for p in paths if not p.dm]
-        else:
-            strays = paths
-        for path in strays:
+        # An unregistered WWID is registered first, and the reconfigure that follows takes all its paths at once.
+        for path in paths if lun.wwid in host.registered else ():
+            if path.dm:
+                continue
             steps.append(multipathd.add_path(path.dev, why=f"{path.dev} is a path of {lun.wwid} but in no map"))
         for path in paths:
             if path.dm_state == "failed" and path.checker_state in REINSTATABLE:
