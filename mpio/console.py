@@ -64,7 +64,8 @@ class Console:
             said = {"code": error.code, "message": clean(error.message), "hint": clean(error.hint)}
             self.document(command, int(error.exit), {"error": said})
             return
-        self.say(f"{self.colored('mpio:', 'red', sys.stderr)} {error.message}")
+        mark = self.colored("mpio:", "red", sys.stderr)  # not for `say`, which takes colours out
+        print(mark, clean(error.message), file=sys.stderr, flush=True)
         if error.hint:
             self.say(f"  {error.hint}")
 
@@ -150,7 +151,7 @@ class Console:
             rows.append(
                 (
                     _cell(lun.alias),
-                    lun.wwid,
+                    _cell(lun.wwid),
                     _cell(lun.dm),
                     size(lun.size),
                     f"{len(lun.usable)} of {expected}",

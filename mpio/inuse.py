@@ -47,7 +47,8 @@ def _above(read: sysfs.Reader, dev: str) -> Iterator[str]:
             continue
         seen[here] = None
         parts = [n for n in read.names(f"/sys/class/block/{here}") if n.startswith(here)]
-        todo += parts + [name for name, _ in sysfs.holders(read, here)]
+        # not /sys/block, where partitions have no place of their own
+        todo += (*parts, *read.names(f"/sys/class/block/{here}/holders"))
     return iter(seen)
 
 

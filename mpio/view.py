@@ -75,10 +75,10 @@ def ifaces(host: Host) -> list[Json]:
         rows.append(
             {
                 "name": iface.name,
-                "nic": iface.nic,
-                "hwaddress": (nic.hwaddress if nic else "") or iface.hwaddress,
+                "nic": iface.nic or None,
+                "hwaddress": (nic.hwaddress if nic else "") or iface.hwaddress or None,
                 "addresses": list(nic.addresses) if nic else [],
-                "mtu": nic.mtu if nic else None,
+                "mtu": (nic.mtu or None) if nic else None,
                 "carrier": nic.carrier if nic else None,
                 "rp_filter": nic.rp_filter if nic else None,
             }
@@ -90,11 +90,11 @@ def session(one: Session) -> Json:
     return {
         "sid": one.sid,
         "iface": one.pair.iface,
-        "nic": one.nic,
+        "nic": one.nic or None,
         "portal": str(one.pair.portal),
         "target": one.pair.target,
         "tpgt": one.tpgt,
-        "state": one.state,
+        "state": one.state or None,
         "recovery_tmo": one.recovery_tmo,
         "noop_interval": one.noop_interval,
         "noop_timeout": one.noop_timeout,
@@ -124,7 +124,7 @@ def path(host: Host, one: Path) -> Json:
         "hctl": one.hctl,
         "sid": one.sid,
         "iface": over.pair.iface if over else None,
-        "nic": over.nic if over else None,
+        "nic": (over.nic or None) if over else None,
         "portal": str(over.pair.portal) if over else None,
         "target": over.pair.target if over else None,
         "dm_state": one.dm_state or None,

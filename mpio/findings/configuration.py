@@ -20,11 +20,4 @@ KINDS = (
         "A configuration file that drives root's storage can be changed by somebody who is not root.",
         "chmod go-w {subject}; chown root {subject}",
     ),
-    Kind(
-        "MP503",
-        Severity.INFO,
-        "{subject} is shown without the site",
-        "The site file could not be read by this user, so there is no expectation to compare with.",
-        "run the verb as root, or name the file with --site",
-    ),
 )

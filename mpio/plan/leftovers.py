@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from mpio import guard, topology
 from mpio.findings import Finding, finding
-from mpio.host import Host, Node
+from mpio.host import Host, Node, Session
 from mpio.plan.shape import Share
 from mpio.site import Site
 from mpio.step import Part, Step
@@ -34,7 +35,8 @@ def sessions(site: Site, host: Host, pairs: Pairs) -> Share:
     steps: list[Step] = []
     refused: list[Finding] = []
     gone = unwanted(site, host, pairs)
-    against = guard.against_logout(host, [s for n in gone if (s := host.session_of(n.pair))])
+    ending = [s for n in gone if (s := host.session_of(n.pair))]
+    against = (*guard.against_logout(host, ending), *_last_paths(site, host, ending))
     for node in gone:
         session = host.session_of(node.pair)
         if session is not None and against:
@@ -45,6 +47,15 @@ def sessions(site: Site, host: Host, pairs: Pairs) -> Share:
             steps.append(replace(iscsiadm.logout(node.pair, why=why), part=Part.DISCOVERY))
         steps.append(iscsiadm.record_delete(node.pair, why=why))
     return Share(tuple(steps), tuple(refused))
+
+
+def _last_paths(site: Site, host: Host, ending: list[Session]) -> Iterator[Finding]:
+    """A closed map of the site's own LUNs that works now and would not work afterwards."""
+    alive = {p.dm for p in host.paths if topology.usable(host, p)}
+    wanted = {lun.wwid for lun in site.luns}
+    for mapped in guard.last_paths(host, ending):
+        if mapped.dm in alive and mapped.wwid in wanted and not guard.in_use(host, mapped):
+            yield finding("MP409", mapped.name)
 
 
 def ifaces(site: Site, host: Host) -> Share:

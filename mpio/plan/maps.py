@@ -33,11 +33,18 @@ def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[
     luns: list[dropin.Lun] = []
     old = entries(host)
     for lun in site.luns:
-        alias = lun.alias
+        alias, before = lun.alias, old.get(lun.wwid, {}).get("alias")
         mapped = next((m for m in host.maps if m.wwid == lun.wwid), None)
-        if mapped and alias and mapped.name != alias and guard.in_use(host, mapped) and "MP405" not in forced:
-            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"to {alias}; ")))
-            alias = old.get(lun.wwid, {}).get("alias")
+        # a LUN that loses its alias in the site would lose the name that the drop-in gave it, too
+        if (
+            mapped
+            and mapped.name != alias
+            and (alias or mapped.name == before)
+            and guard.in_use(host, mapped)
+            and "MP405" not in forced
+        ):
+            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"to {alias or 'no alias'}; ")))
+            alias = before
         luns.append(dropin.Lun(lun.wwid, alias, lun.keywords))
     named = {lun.wwid for lun in site.luns}
     for wwid, keywords in old.items():

@@ -1,0 +1,570 @@
+"""The verbs through their real entry: exit codes, the JSON of contract 5, what goes to stdout and what to stderr.
+
+Where a verb would look at this machine, it is shown the guide's host instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import fakes
+import pytest
+
+import mpio
+from mpio import apply, cli, lock, observe, settle, sitefile
+from mpio.commands import VERBS, call
+from mpio.findings import TABLE
+from mpio.host import Answer, Host
+from mpio.observe import configured
+from mpio.plan import ending
+from mpio.step import Part
+
+TOP = Path(__file__).parent.parent
+SITE = sitefile.parse(sitefile.dump(fakes.guide_site()), "/etc/mpio/site.toml")
+HOST = fakes.guide_host(SITE)
+LOST = replace(HOST, paths=HOST.paths[1:])
+STEP_KEYS = {"command": ["part", "why", "kind", "argv"], "write": ["part", "why", "kind", "path", "diff"]}
+FINDING_KEYS = ["code", "severity", "subject", "summary", "detail", "remedy"]
+LUN_KEYS = [
+    *(
+        "wwid",
+        "alias",
+        "dm",
+        "size",
+        "vendor",
+        "product",
+        "expected_paths",
+        "usable_paths",
+        "state",
+        "queueing",
+        "paths",
+    )
+]
+
+
+@dataclass
+class Answered:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Mpio = Callable[..., Answered]
+Shows = Callable[[Host], None]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mpio:
+    """`mpio` in this process; without a site file of its own it finds none."""
+    monkeypatch.setenv("MPIO_SITE", str(tmp_path / "none.toml"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def main(*argv: str) -> Answered:
+        code = cli.main(list(argv))
+        said = capsys.readouterr()
+        return Answered(code, said.out, said.err)
+
+    return main
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(sitefile.dump(SITE), encoding="utf-8")
+    path.chmod(0o644)
+    monkeypatch.setenv("MPIO_SITE", str(path))
+    return path
+
+
+@pytest.fixture
+def shows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shows:
+    """Let every look show this host, to root, and keep the lock in a folder of the test."""
+    held = lock.hold
+
+    @contextlib.contextmanager
+    def hold(verb: str) -> Iterator[None]:
+        with held(verb, str(tmp_path / "lock")):
+            yield
+
+    monkeypatch.setattr(lock, "hold", hold)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(configured, "candidate", lambda *_: None)  # this machine's multipath, if it has one
+
+    def show(host: Host) -> None:
+        monkeypatch.setattr(observe, "host", lambda *_: host)
+
+    return show
+
+
+# -- errors before a verb began ------------------------------------------------------------------------------------
+
+
+def wrong(run: Mpio, argv: list[str], code: int, kind: str) -> str:
+    """The same error as words and as a document; returns the words."""
+    said = run(*argv)
+    assert (said.code, said.out) == (code, "")
+    assert said.err.startswith("mpio: ")
+    assert "Traceback" not in said.err
+    for option in (["-o", "json"], ["--output", "json"], ["--output=json"]):
+        answered = run(*argv, *option)
+        document = answered.json
+        assert answered.code == code
+        assert list(document) == ["format", "command", "exit", "error"]
+        assert (document["format"], document["exit"]) == (1, code)
+        assert isinstance(document["command"], str)
+        assert list(document["error"]) == ["code", "message", "hint"]
+        assert document["error"]["code"] == kind
+        assert document["error"]["message"].splitlines()[0] in said.err
+        assert document["error"]["hint"]
+    return said.err
+
+
+def test_an_unknown_verb(run: Mpio) -> None:
+    assert "frobnicate" in wrong(run, ["frobnicate"], 2, "usage")
+
+
+@pytest.mark.parametrize("verb", [v for v in VERBS if v not in ("lab", "multipath", "explain")])
+def test_an_unknown_option(run: Mpio, verb: str) -> None:
+    assert "--frobnicate" in wrong(run, [verb, "--frobnicate"], 2, "usage")
+
+
+@pytest.mark.parametrize("verb", ["plan", "verify", "apply", "preflight", "login", "logout"])
+def test_a_missing_site_file(run: Mpio, verb: str) -> None:
+    assert "none.toml" in wrong(run, [verb], 2, "usage")
+
+
+def test_a_bad_output(run: Mpio) -> None:
+    said = run("status", "--output", "yaml")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "mpio: there is no output 'yaml'\n  --output takes text or json\n"
+    streamed = run("status", "-o", "jsonl")
+    assert streamed.code == 2
+    assert streamed.json["error"]["code"] == "usage"
+
+
+def test_a_bad_colour(run: Mpio) -> None:
+    assert "'pink'" in wrong(run, ["status", "--color", "pink"], 2, "usage")
+
+
+def test_a_bad_site(run: Mpio, site: Path) -> None:
+    site.write_text('format = 2\n[san]\nportals = ["homer.dom"]\nfrob = 1\n')
+    said = wrong(run, ["plan"], 2, "site")
+    for key in ("format", "iface", "san.portals[0]", "san.frob"):
+        assert f"  {key}: " in said
+
+
+@pytest.mark.parametrize("text", ["format = ", "\x00", "[[lun]\n"])
+def test_a_site_that_is_no_toml(run: Mpio, site: Path, text: str) -> None:
+    site.write_text(text)
+    wrong(run, ["verify"], 2, "site")
+
+
+def test_a_site_that_others_may_write(run: Mpio, site: Path) -> None:
+    site.chmod(site.stat().st_mode | stat.S_IWOTH)
+    assert "others may write it" in wrong(run, ["plan"], 2, "site")
+
+
+def test_a_loose_secret(run: Mpio, site: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "chap"
+    secret.write_text("ocean-blue-42\n")
+    secret.chmod(0o644)
+    chap = f'[san.chap]\nusername = "prague"\npassword_file = "{secret}"\n'
+    site.write_text(site.read_text().replace("[network]", f"{chap}[network]"))
+    assert "ocean" not in wrong(run, ["plan"], 2, "loose-secret")
+
+
+@pytest.mark.parametrize("code", ["MP402", "frob", "MP999"])
+@pytest.mark.parametrize("verb", ["plan", "apply", "logout", "teardown"])
+def test_a_force_that_is_no_refusal(run: Mpio, site: Path, shows: Shows, verb: str, code: str) -> None:
+    shows(HOST)
+    said = wrong(run, [verb, "--force", code], 2, "usage")
+    assert f"{code.upper()} is no refusal" in said
+    assert "MP408" in said
+
+
+def test_an_unknown_code(run: Mpio) -> None:
+    assert "MP199" in wrong(run, ["explain", "MP199"], 2, "unknown-name")
+
+
+def test_an_unknown_part(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    assert "there is no part 'frob'" in wrong(run, ["apply", "--only", "sysctl,frob"], 2, "usage")
+
+
+def test_an_unknown_name(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    assert "eth1" in wrong(run, ["logout", "eth11", "--yes"], 2, "unknown-name")
+
+
+def test_a_change_wants_a_yes(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(replace(HOST, registered=frozenset()))
+    said = run("apply")
+    assert said.code == 2
+    assert "add --yes" in said.err
+    assert run("apply", "-o", "json").json["error"]["code"] == "needs-yes"
+
+
+def test_two_at_a_time(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    with lock.hold("teardown"):
+        assert "teardown, pid" in wrong(run, ["apply"], 1, "busy")
+
+
+def test_an_output_that_went_away() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m mpio --help | true; {sys.executable} -m mpio explain MP401 | head -n 0"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown"])
+def test_who_is_not_root_changes_nothing(site: Path, verb: str) -> None:
+    """A user namespace without a mapping: nobody, whoever runs the tests."""
+    done = subprocess.run(
+        ["unshare", "--user", "--", sys.executable, "-m", "mpio", verb, "--yes", "-o", "json"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MPIO_SITE": str(site)},
+    )
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["exit"], document["command"]) == (1, 1, verb)
+    assert document["error"]["code"] == "not-root"
+    assert document["error"]["hint"] == f"sudo mpio {verb}"
+
+
+# -- what needs no host --------------------------------------------------------------------------------------------
+
+
+def test_the_version() -> None:
+    for argv in (["--version"], ["-m", "mpio", "--version"]):
+        program = [sys.executable, *argv] if argv[0] == "-m" else [sys.executable, "-m", "mpio", *argv]
+        done = subprocess.run(program, cwd=TOP, capture_output=True, text=True, check=True)
+        assert done.stdout == f"mpio {mpio.__version__}\n"
+
+
+def test_help_names_every_verb(run: Mpio) -> None:
+    for argv in (["--help"], []):
+        said = run(*argv)
+        assert said.code == 0
+        assert all(verb in said.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_and_the_common_options(run: Mpio, verb: str) -> None:
+    argv = {"multipath": ["multipath", "render"], "lab": ["lab", "demo"]}.get(verb, [verb])
+    said = run(*argv, "--help")
+    assert said.code == 0
+    for option in ("--site", "--output", "--verbose", "--color", "--record"):
+        assert option in said.out
+
+
+@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown"])
+def test_every_verb_that_changes_takes_yes(run: Mpio, verb: str) -> None:
+    assert "--yes" in run(verb, "--help").out
+
+
+@pytest.mark.parametrize("code", sorted(TABLE))
+def test_explain(run: Mpio, code: str) -> None:
+    said = run("explain", code.lower())
+    assert said.code == 0
+    assert said.out.startswith(f"{code} (")
+    document = run("explain", code, "-o", "json").json
+    assert document["command"] == "explain"
+    assert document["code"] == code
+    assert document["explanation"] in said.out
+    assert "{" not in document["summary"] + document["remedy"]
+
+
+# -- status and verify ---------------------------------------------------------------------------------------------
+
+
+def test_status(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    said = run("status", "-o", "json")
+    document = said.json
+    assert (said.code, said.err) == (0, "")
+    assert list(document) == ["format", "command", "exit", "ifaces", "sessions", "luns"]
+    assert (document["format"], document["command"], document["exit"]) == (1, "status", 0)
+    assert [len(document[k]) for k in ("ifaces", "sessions", "luns")] == [2, 4, 4]
+    assert list(document["luns"][0]) == LUN_KEYS
+    assert document["luns"][0]["expected_paths"] == 4
+    text = run("status")
+    assert text.code == 0
+    assert "hydra_apps-a01" in text.out
+
+
+def test_status_is_0_whatever_it_shows(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(replace(HOST, paths=(), maps=()))
+    document = run("status", "-o", "json").json
+    assert {lun["state"] for lun in document["luns"]} == {"failed"}
+    assert document["exit"] == 0
+
+
+def test_status_says_what_it_could_not_see(run: Mpio, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPIO_SITE")
+    monkeypatch.setattr(call, "SITE", "/nonexistent/site.toml")
+    shows(replace(HOST, blind=("the node records",)))
+    assert run("status").err == "could not see the node records\n"
+    assert run("status", "-o", "json").json["luns"][0]["expected_paths"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "word"),
+    [
+        (HOST, 0, "healthy"),
+        (replace(HOST, registered=frozenset()), 3, "differs"),
+        (LOST, 4, "degraded"),
+        (replace(HOST, paths=(), maps=()), 5, "failed"),
+    ],
+)
+def test_verify(run: Mpio, site: Path, shows: Shows, host: Host, code: int, word: str) -> None:
+    shows(host)
+    said = run("verify", "-o", "json")
+    document = said.json
+    assert list(document) == ["format", "command", "exit", "state", "luns", "drift", "findings"]
+    assert (said.code, document["command"], document["exit"], document["state"]) == (code, "verify", code, word)
+    assert [list(lun) for lun in document["luns"]] == [LUN_KEYS] * 4
+    well_formed(document["drift"], document["findings"])
+    text = run("verify")
+    assert text.code == code
+    assert text.out.splitlines()[-1] == word
+
+
+def well_formed(steps: list[dict[str, Any]], findings: list[dict[str, Any]]) -> None:
+    for step in steps:
+        assert list(step) == STEP_KEYS[step["kind"]]
+        assert step["part"] in list(Part)
+        assert all(isinstance(word, str) for word in step.get("argv", ()))
+    for one in findings:
+        assert list(one) == FINDING_KEYS
+        assert one["code"] in TABLE
+        assert one["severity"] in ("info", "warning", "error", "critical")
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "word"),
+    [(HOST, 0, "OK"), (LOST, 1, "WARNING"), (replace(HOST, paths=(), maps=()), 2, "CRITICAL"), (Host(), 2, "CRITICAL")],
+)
+def test_nagios(run: Mpio, site: Path, shows: Shows, host: Host, code: int, word: str) -> None:
+    shows(host)
+    said = run("verify", "--nagios")
+    assert said.code == code
+    assert said.out.startswith(f"MPIO {word} - ")
+    assert said.out.count("\n") == said.out.count(" | ") == 1
+    assert said.err == ""
+
+
+def test_nagios_cannot_tell(run: Mpio) -> None:
+    said = run("verify", "--nagios")
+    assert said.code == 3
+    assert said.out.startswith("MPIO UNKNOWN - there is no site file")
+    assert said.out.count("\n") == 1
+
+
+def test_verify_waits_until_it_is_healthy(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([LOST, LOST, HOST])
+    shows(HOST)
+    monkeypatch.setattr(observe, "host", lambda *_: next(seen))
+    monkeypatch.setattr(settle, "PAUSE", 0)
+    assert run("verify", "--wait", "30").code == 0
+    assert next(seen, None) is None
+
+
+# -- plan and apply ------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_of_nothing(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    said = run("plan", "-o", "json")
+    assert said.code == 0
+    assert said.json == {
+        "format": 1,
+        "command": "plan",
+        "exit": 0,
+        "complete": True,
+        "steps": [],
+        "findings": [],
+    }
+    assert run("plan").err == "nothing to do\n"
+
+
+def test_a_plan_of_some(run: Mpio, site: Path, shows: Shows) -> None:
+    host = replace(HOST, nodes=(), sessions=(), paths=(), maps=(), ifaces=(), asked=())
+    shows(host)
+    said = run("plan", "-o", "json")
+    document = said.json
+    assert said.code == document["exit"] == 3
+    assert document["complete"] is False
+    assert document["steps"][-1]["part"] == "discovery"
+    well_formed(document["steps"], document["findings"])
+    text = run("plan")
+    assert text.code == 3
+    assert "the plan goes on once the targets are known" in text.err
+    script = run("plan", "--script")
+    assert script.code == 3
+    assert script.out.startswith("#!/bin/sh\n")
+
+
+def test_a_plan_that_is_refused(run: Mpio, site: Path, shows: Shows) -> None:
+    site.write_text(sitefile.dump(fakes.guide_site(initiator="iqn.2026-01.dom.prague:other")))
+    shows(HOST)
+    said = run("plan", "-o", "json")
+    assert said.code == said.json["exit"] == 1
+    assert [f["code"] for f in said.json["findings"]] == ["MP307"]
+    assert "MP307" in run("plan").out
+    assert run("plan", "--force", "mp307", "-o", "json").code == 3
+
+
+def test_an_apply_of_nothing_needs_no_yes(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    said = run("apply", "-o", "json")
+    document = said.json
+    assert list(document) == ["format", "command", "exit", "done", "left", "findings", "seconds"]
+    assert (said.code, document["done"], document["left"], document["findings"]) == (0, [], [], [])
+    assert isinstance(document["seconds"], float)
+    text = run("apply")
+    assert text.code == 0
+    assert "0 steps done, 0 left" in text.err
+
+
+def test_an_apply_exits_as_the_verification_that_ends_it(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(replace(HOST, nics=tuple(replace(n, carrier=False) for n in HOST.nics)))
+    said = run("apply", "-o", "json")
+    assert said.code == said.json["exit"] == 4
+    assert [f["code"] for f in said.json["findings"]] == ["MP203", "MP203"]
+    assert run("apply", "--only", "multipath,login", "-o", "json").code == 0
+
+
+def test_an_apply_says_what_is_done_and_what_is_left(
+    run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps are carried out on the pretend host; a login among them does not succeed."""
+    silent = next(s for s in HOST.sessions if s.pair.portal == fakes.PORTAL_8)
+    now = [fakes.carry_out(HOST, ending.sessions(HOST, [silent]).steps)]
+    now[0] = replace(now[0], registered=now[0].registered - {fakes.APPS_A01})
+    shows(now[0])
+    monkeypatch.setattr(observe, "host", lambda *_: fakes.remembered(now[0]))
+
+    def carry_out(_machine: object, steps: tuple[Any, ...], outcome: apply.Outcome, _tell: object) -> None:
+        for step in steps:
+            if "--login" in getattr(step, "argv", ()):
+                outcome.failed[apply.key(step)] = (step, "no such target", 19)
+            else:
+                now[0] = fakes.carry_out(now[0], [step])
+                outcome.done.append(step)
+
+    monkeypatch.setattr(apply, "carry_out", carry_out)
+    monkeypatch.setattr(apply, "remember", lambda *_: None)
+    monkeypatch.setattr(settle, "after", lambda *_: None)
+    said = run("apply", "--yes", "-o", "json")
+    document = said.json
+    well_formed(document["done"] + document["left"], document["findings"])
+    assert [s["argv"][0] for s in document["done"]] == ["multipath", "multipathd"]
+    assert [s["argv"][-1] for s in document["left"]] == ["--login"]
+    assert "MP303" in {f["code"] for f in document["findings"]}
+    assert said.code == document["exit"] == 4
+
+
+def test_an_apply_that_is_refused_does_nothing(run: Mpio, site: Path, shows: Shows) -> None:
+    site.write_text(sitefile.dump(fakes.guide_site(initiator="iqn.2026-01.dom.prague:other")))
+    shows(HOST)
+    said = run("apply", "--yes", "-o", "json")
+    assert said.code == 1
+    assert said.json["error"]["code"] == "MP307"
+    assert "--force MP307" in said.json["error"]["hint"]
+
+
+def test_an_apply_without_its_programs_does_nothing(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(replace(HOST, missing_programs=(("iscsiadm", "apt install open-iscsi"),)))
+    said = run("apply", "--yes", "-o", "json")
+    assert said.code == 1
+    assert said.json["error"] == {
+        "code": "missing-program",
+        "message": "the program iscsiadm is not installed",
+        "hint": "apt install open-iscsi",
+    }
+
+
+# -- the others ----------------------------------------------------------------------------------------------------
+
+
+def test_preflight(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    assert run("preflight", "-o", "json").json["findings"] == []
+    shows(replace(HOST, nics=HOST.nics[1:]))
+    said = run("preflight", "-o", "json")
+    assert said.code == said.json["exit"] == 4
+    assert said.json["findings"][0]["code"] == "MP201"
+
+
+@pytest.mark.parametrize(("verb", "argv"), [("login", []), ("login", ["eth1"]), ("teardown", []), ("logout", [])])
+def test_nothing_to_do_needs_no_yes(run: Mpio, site: Path, shows: Shows, verb: str, argv: list[str]) -> None:
+    shows(HOST if verb == "login" else replace(fakes.bare_host(), memory=HOST.memory.__class__()))
+    said = run(verb, *argv, "-o", "json")
+    assert said.code == 0
+    assert {k: said.json[k] for k in ("command", "exit", "done", "left")} == {
+        "command": verb,
+        "exit": 0,
+        "done": [],
+        "left": [],
+    }
+
+
+@pytest.mark.parametrize(("verb", "code"), [("logout", "MP408"), ("teardown", "MP408")])
+def test_what_is_in_use_is_refused(run: Mpio, site: Path, shows: Shows, verb: str, code: str) -> None:
+    shows(replace(HOST, maps=tuple(replace(m, open_count=1) for m in HOST.maps)))
+    said = run(verb, "--yes", "-o", "json")
+    assert said.code == 1
+    assert said.json["error"]["code"] == code
+    assert "hydra_apps-a01" in said.json["error"]["message"]
+
+
+def test_a_silent_pair_is_not_logged_in(run: Mpio, site: Path, shows: Shows) -> None:
+    lost = replace(HOST, sessions=HOST.sessions[1:], probes={("sw-iscsi-0", fakes.PORTAL_8): Answer.SILENT})
+    shows(lost)
+    said = run("login", "--yes", "-o", "json")
+    assert said.code == 3
+    assert [f["code"] for f in said.json["findings"]] == ["MP210"]
+
+
+def test_export(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    said = run("export")
+    assert said.code == 0
+    assert "mpio_session_up{" in said.out
+    assert run("export", "-o", "json").json["text"].count("mpio_path_up{") == 16
+
+
+def test_export_into_a_file(run: Mpio, site: Path, shows: Shows, tmp_path: Path) -> None:
+    shows(HOST)
+    said = run("export", "--textfile", str(tmp_path / "mpio.prom"))
+    assert (said.code, said.out) == (0, "")
+    assert "mpio_lun_state{" in (tmp_path / "mpio.prom").read_text()
+
+
+def test_multipath_render(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(Host(known_keywords=HOST.known_keywords))
+    said = run("multipath", "render")
+    assert said.code == 0
+    assert said.out == HOST.files["/etc/multipath/conf.d/90-mpio.conf"]
+    assert run("multipath", "render", "-o", "json").json["text"] == said.out
