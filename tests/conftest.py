@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# Slow machines are no mistake, and `make test` says the same of the same tree each time; the long form looks further.
+settings.register_profile("test", deadline=None, derandomize=True)
+settings.register_profile("nightly", deadline=None, max_examples=1000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nightly", action="store_true", help="run the long forms too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("nightly" if config.getoption("--nightly") else "test")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

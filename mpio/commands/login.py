@@ -22,7 +22,7 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
         host = observe.host(call.machine, site, observe.Look.PLAN)
         planned = plan.steps(site, host).pairs
         chosen = set(choose.pairs(x or (), host, planned))
-        ready = [s for s in iscsi.logins(host, planned) if iscsi.pair_of(s) in chosen]
+        ready = [s for s in iscsi.logins(site, host, planned) if iscsi.pair_of(s) in chosen]
         recorded = {n.pair for n in host.nodes}
         steps = [s for s in ready if iscsi.pair_of(s) in recorded]
         outcome = apply.Outcome(host=host)

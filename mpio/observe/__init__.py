@@ -44,7 +44,7 @@ def host(machine: Machine, site: Site | None, look: Look) -> Host:
             return Host(known_keywords=multipath.known(machine.run))
         return Host(known_keywords=multipath.all_keywords(), blind=("which keywords the installed multipath knows",))
     blind: list[str] = []
-    seen = kernel.look(machine, site, blind)
+    seen = kernel.look(machine, site, blind if look is Look.STATUS else None)
     if look is not Look.STATUS:
         from mpio.tools import systemctl
 
@@ -62,7 +62,9 @@ def host(machine: Machine, site: Site | None, look: Look) -> Host:
 def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:
     from mpio import inuse
     from mpio.observe import configured, san
+    from mpio.tools import iscsidb
 
+    blind += [f"the record {path}: its portal is no numeric address" for path in iscsidb.unread(machine.files)]
     if seen.maps or seen.paths:
         deep = look is Look.USERS or any(m.open_count for m in seen.maps)
         seen = replace(seen, users=inuse.users(machine.files, seen, deep))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
+def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
+    """`blind` collects what this user may not read; without it that is NotAllowed, for looks that plans are made of."""
     read = machine.files
     ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, "the iface records")
     nodes: tuple[Node, ...] = _or_blind(lambda: iscsidb.nodes(read), (), blind, "the node records")
@@ -34,7 +35,6 @@ def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
         from mpio.tools import ip
 
         nics = sysfs.nics(read, ip.addresses(machine.run), present)
-    blind += _or_blind(lambda: [f"the record {r}" for r in iscsidb.unread(read)], [], blind, "odd records")
     maps = sysfs.maps(read)
     of_map = {m.dm: m.wwid for m in maps}
     # Inside a map its WWID is the path's: a disk that is blocked or offline has no identity to read.
@@ -53,9 +53,11 @@ def look(machine: Machine, site: Site | None, blind: list[str]) -> Host:
     )
 
 
-def _or_blind(ask: Callable[[], T], otherwise: T, blind: list[str], what: str) -> T:
+def _or_blind(ask: Callable[[], T], otherwise: T, blind: list[str] | None, what: str) -> T:
     try:
         return ask()
     except NotAllowed:
+        if blind is None:
+            raise
         blind.append(what)
         return otherwise

@@ -28,7 +28,7 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
         maps.configured(site, host, forced),
         maps.present(site, host, pairs),
         leftovers.ifaces(site, host),
-        Share(iscsi.logins(host, pairs)),
+        Share(iscsi.logins(site, host, pairs)),
     )
     discovery = iscsi.discovery(site, host)
     order = list(Part)

@@ -90,9 +90,18 @@ def record_settings(site: Site, node: Node | None) -> dict[str, str]:
     return {key: value for key, value in wanted.items() if node.settings.get(key) != value}
 
 
+def elsewhere(site: Site, host: Host) -> frozenset[str]:
+    """The site's ifaces whose records bind them to something else: nothing is made or logged in over these."""
+    nics = {i.name: i.nic for i in site.ifaces}
+    return frozenset(i.name for i in host.ifaces if i.name in nics and (i.hwaddress or i.nic not in ("", nics[i.name])))
+
+
 def records(site: Site, host: Host, pairs: Pairs) -> Share:
     steps: list[Step] = []
+    wrong = elsewhere(site, host)
     for pair, tpgt in pairs.planned.items():
+        if pair.iface in wrong:
+            continue
         node = host.node_of(pair)
         differs = record_settings(site, node)
         if node is None:
@@ -132,16 +141,20 @@ def discovery_records(host: Host) -> Share:
     return Share(tuple(steps))
 
 
-def logins(host: Host, pairs: Pairs) -> tuple[Command, ...]:
+def logins(site: Site, host: Host, pairs: Pairs) -> tuple[Command, ...]:
     """One login for each planned pair without a session. A silent pair is a finding, never a step.
 
     With CHAP a new record gets its secret in the round after it was made, and its login then.
     """
     silent: Mapping[Pair, Answer] = pairs.silent or {}
+    wrong = elsewhere(site, host)
     return tuple(
         iscsiadm.login(pair, why=f"there is no session for {pair}")
         for pair in pairs.planned
-        if pair not in silent and host.session_of(pair) is None and not (host.chap and host.node_of(pair) is None)
+        if pair not in silent
+        and pair.iface not in wrong
+        and host.session_of(pair) is None
+        and not (host.chap and host.node_of(pair) is None)
     )
 
 

@@ -10,7 +10,7 @@ from mpio.host import Host, Map
 from mpio.plan.shape import MULTIPATH_DROP_IN, Share
 from mpio.site import Site
 from mpio.step import Note, Part, Step, Write
-from mpio.tools import iscsiadm, multipath, multipathconf, multipathd
+from mpio.tools import iscsiadm, multipath, multipathconf, multipathd, systemctl
 from mpio.topology import Pairs
 
 HEADER = "Written by mpio from its site file; mpio apply writes it anew. Own settings belong into /etc/multipath.conf."
@@ -88,9 +88,15 @@ def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
             why = f"{lun.wwid} is not registered, so find_multipaths strict would not take it"
             steps.append(multipath.register(lun.wwid, why=why))
     stale = _stale(host) or _misnamed(host, wished)
-    if steps or stale:
+    if (steps or stale) and answers(host):
         steps.append(multipathd.reconfigure(why=stale or "multipathd has not read this yet"))
     return Share(tuple(steps), refused)
+
+
+def answers(host: Host) -> bool:
+    """Can multipathd be told anything in this round? A masked one must not be woken through its socket."""
+    unit = host.unit(systemctl.MULTIPATHD)
+    return unit is None or unit.load == "loaded"
 
 
 def _stale(host: Host) -> str:
@@ -124,12 +130,12 @@ def present(site: Site, host: Host, pairs: Pairs) -> Share:
     for lun in site.luns:
         paths = [p for p in host.paths if p.wwid == lun.wwid and p.device_state == "running" and p.sid in logged_in]
         # An unregistered WWID is registered first, and the reconfigure that follows takes all its paths at once.
-        for path in paths if lun.wwid in host.registered else ():
+        for path in paths if lun.wwid in host.registered and answers(host) else ():
             if path.dm:
                 continue
             steps.append(multipathd.add_path(path.dev, why=f"{path.dev} is a path of {lun.wwid} but in no map"))
         for path in paths:
-            if path.dm_state == "failed" and path.checker_state in REINSTATABLE:
+            if path.dm_state == "failed" and path.checker_state in REINSTATABLE and answers(host):
                 why = f"{path.dev} of {lun.alias or lun.wwid} is failed although its checker says {path.checker_state}"
                 steps.append(multipathd.reinstate_path(path.dev, why=why))
     steps.extend(_rescans(site, host, pairs))
