@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from mpio import findings as findings_table
 from mpio import iscsilock, memory, observe, plan, settle
-from mpio.errors import Interrupted, MpioError
+from mpio.errors import Busy, Interrupted, MpioError
 from mpio.findings import Finding, finding
-from mpio.host import Host
+from mpio.host import Asked as SanAsked
+from mpio.host import Host, Portal
 from mpio.machine import Machine
 from mpio.observe import configured
 from mpio.plan import Plan, iscsi
 from mpio.program import Done
 from mpio.site import Site
 from mpio.step import Command, Part, Step, Write
-from mpio.tools import iscsierr, iscsitext
+from mpio.tools import iscsiadm, iscsierr, iscsitext
 
 ROUNDS = 12
 # A login that is answered at all is answered in login x login_retries; past this the client may go, iscsid goes on
@@ -63,8 +65,9 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
     outcome = Outcome()
     tries: Counter[object] = Counter()
     last: set[object] = set()
+    deaf: tuple[SanAsked, ...] = ()
     for number in range(ROUNDS):
-        outcome.host = asked.first if number == 0 else observe.host(machine, wanted, observe.Look.PLAN)
+        outcome.host = asked.first if number == 0 else observe.host(machine, wanted, observe.Look.PLAN, deaf)
         remember(machine, outcome.host)
         outcome.plan = plan.steps(wanted, outcome.host, asked.forced)
         outcome.left = tuple(s for s in outcome.plan.steps if s.part in asked.parts)
@@ -80,19 +83,39 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
         tries.update(last)
         carry_out(machine, fresh, outcome, tell)
         settle.after(machine, wanted, fresh)
+        deaf = tuple(a for a in outcome.host.asked if a.code == iscsierr.Code.FATAL_LOGIN) + _deaf(outcome)
     outcome.seconds = time.monotonic() - begin
     return outcome
 
 
-def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: Tell) -> None:
-    """Do the steps in order, the logins at once; what fails is kept and the rest goes on, since the next look
-    decides.
+def _deaf(outcome: Outcome) -> tuple[SanAsked, ...]:
+    """The portals that held a discovery step until its limit: asked once in a run, they are not asked again."""
+    return tuple(
+        SanAsked(Portal.parse(step.argv[step.argv.index("-p") + 1]), (), iscsierr.Code.FATAL_LOGIN, said)
+        for step, said, _ in outcome.failed.values()
+        if isinstance(step, Command) and step.argv[1:3] == ("-m", "discovery")
+    )
+
+
+def ready(host: Host) -> None:
+    """Raise where every step on open-iscsi's database would wait for nobody."""
+    if host.stale_lock:
+        row = findings_table.finding("MP109", f"{iscsilock.FOLDER}/lock.write")
+        raise Busy(f"{row.summary}: {row.subject}", row.remedy)
+
+
+def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: Tell, *, strict: bool = False) -> None:
+    """Do the steps in order, the logins at once.
+
+    What fails is kept and the rest goes on, since the next look decides; `strict` stops there, for what takes away.
     """
     steps = tuple(steps)
     note(machine, steps)
     for step in steps:
         if not iscsi.is_login(step):
             _one(machine, step, outcome, tell)
+            if strict and outcome.failed:
+                return
     logins = [s for s in steps if iscsi.is_login(s)]
     if not logins:
         return
@@ -164,7 +187,10 @@ def _limit(step: Command) -> float | None:
     """
     if step.argv[0] != "iscsiadm":
         return 120.0
-    return LOGIN_LIMIT if iscsi.is_login(step) else None
+    if iscsi.is_login(step):
+        return LOGIN_LIMIT
+    # A nonpersistent discovery holds the lock only at its start (tried on 2.1.8).
+    return iscsiadm.DISCOVERY_LIMIT if step.argv[2] == "discovery" and "nonpersistent" in step.argv else None
 
 
 def _failed(outcome: Outcome, step: Command, done: Done, tell: Tell) -> None:
@@ -178,9 +204,11 @@ def findings(outcome: Outcome) -> tuple[Finding, ...]:
     """What the failed steps say, by cause."""
     found = []
     for step, said, code in outcome.failed.values():
+        if not any(key(step) == key(s) for s in outcome.left):
+            continue  # a later round healed it
         if isinstance(step, Command) and iscsi.is_login(step):
-            if any(key(step) == key(s) for s in outcome.left):
-                found.append(finding(_login_code(code), str(iscsi.pair_of(step)), f"{said} ({iscsierr.reason(code)})"))
+            detail = f"{said} ({iscsierr.reason(code)})" if code else said
+            found.append(finding(_login_code(code), str(iscsi.pair_of(step)), detail))
         else:
             subject = " ".join(step.argv) if isinstance(step, Command) else step.path
             found.append(finding("MP107", subject, said))

@@ -226,19 +226,21 @@ class Effective:
 
     `installed` is what the files say (`multipath -t`), `loaded` what the daemon holds, None where it could not be
     asked.
-    `warnings` are multipath's about the user's own lines, "file line N, words".
+    `wished` is what the site asks for. `warnings` are multipath's about the user's own lines, "file line N, words".
     """
 
     installed: Keywords = field(default_factory=dict, hash=False)
     loaded: Keywords | None = field(default=None, hash=False)
     warnings: tuple[str, ...] = ()
+    wished: Keywords = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """Everything one look has seen. What was not looked at is empty; `blind` says in words what could not be seen.
 
-    `missing_programs` come with the package that brings each; `black_holes` are (iface, portal, bytes) whose
+    `missing_programs` come with the package that brings each; `readable` are disks that device mapper
+    calls failed and that answer a read; `black_holes` are (iface, portal, bytes) whose
     full-size ping was lost.
     """
 
@@ -266,6 +268,8 @@ class Host:
     black_holes: tuple[tuple[str, Portal, int], ...] = ()
     writable_by_others: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
+    stale_lock: bool = False
+    readable: frozenset[str] = frozenset()
     root: bool = True
 
     def nic(self, name: str) -> Nic | None:

@@ -8,10 +8,24 @@ import time
 from collections.abc import Iterator
 
 from mpio.errors import Busy, CannotWrite
+from mpio.tools.sysfs import Reader, word
 
 FOLDER = "/run/lock/iscsi"
 LIMIT = 10.0
+GRACE = 0.5
 PAUSE = 0.01  # iscsiadm's own (usr/idbm.c, idbm_lock)
+
+
+def stale(read: Reader, folder: str = FOLDER) -> bool:
+    """Is the lock there with nobody who could hold it? A killed iscsiadm leaves it; a boot clears it."""
+    for attempt in range(2):
+        if attempt:
+            time.sleep(GRACE)  # one that has just ended may have let go of it between the two looks
+        if "lock.write" not in read.names(folder):
+            return False
+        if any(word(read, f"/proc/{p}/comm") == "iscsiadm" for p in read.names("/proc") if p.isdigit()):
+            return False
+    return True
 
 
 @contextlib.contextmanager

@@ -202,7 +202,7 @@ _SESSION: Schema = {
     "type": "dict",
     "strict": True,
     "keys_schema": _word(sitewords.node_key, sitewords.NODE_KEY),
-    "values_schema": _scalar(sitewords.value),
+    "values_schema": _scalar(sitewords.node_value),
     "metadata": {"additionalProperties": False},
 }
 

@@ -12,7 +12,8 @@ ALIAS = r"[A-Za-z0-9][A-Za-z0-9#+.:=@_-]{0,126}"
 INITIATOR = (
     r"iqn\.[0-9]{4}-(?:0[1-9]|1[0-2])\.[a-z0-9][a-z0-9.:_-]*|eui\.[0-9a-f]{16}|naa\.(?:[0-9a-f]{16}|[0-9a-f]{32})"
 )
-NIC = r"[!-.0-9;-~]{1,15}"  # dev_valid_name() of the kernel: no slash, colon or blank, IFNAMSIZ less its end
+# dev_valid_name() of the kernel: no slash, colon or blank, IFNAMSIZ less its end; less what sysctl.d cannot name
+NIC = r"[!#-)+-.0-9;<>@-Z^-~]{1,15}"
 TARGET = r"[A-Za-z0-9.:_*?\[\]!-]{1,223}"
 NODE_KEY = r"node(?:\.[A-Za-z0-9_]+(?:\[[0-9]+\])?)+"
 PATH = r"/[^\x00-\x1f\x7f\"]{1,4000}"
@@ -71,9 +72,11 @@ def iface(text: str) -> str:
 
 
 def nic(text: str) -> str:
-    if text in {".", ".."}:
+    if text in {".", "..", "all", "default"}:  # the last two: the kernel's own below net/ipv4/conf
         raise ValueError(f"{text!r} is no NIC name")
-    return _match(NIC, text, "NIC name: up to 15 visible characters, no slash, colon, blank or quotes") and line(text)
+    if odd := re.search(r"[*?\[\]\\=]", text):
+        raise ValueError(f"{text[:80]!r} has {odd[0]!r}: such a NIC cannot be named in sysctl.d; rename it")
+    return _match(NIC, text, "NIC name: up to 15 visible characters, no slash, colon, blank or double quote")
 
 
 def initiator(text: str) -> str:
@@ -185,10 +188,10 @@ def node_key(text: str) -> str:
     return text
 
 
-def value(given: object) -> str:
-    """A TOML value as multipath.conf and node records want it."""
+def value(given: object, words: tuple[str, str] = ("no", "yes")) -> str:
+    """A TOML value as multipath.conf wants it; `words` are false and true."""
     if isinstance(given, bool):
-        return "yes" if given else "no"
+        return words[given]
     if isinstance(given, int):
         if given < 1:
             raise ValueError('must be at least 1; where the program means 0 or less by it, write a string: "0"')
@@ -198,6 +201,11 @@ def value(given: object) -> str:
     if isinstance(given, str):
         return line(given)
     raise ValueError("must be true, false, a whole number or a string")
+
+
+def node_value(given: object) -> str:
+    """A TOML value as node records want it: their options are compared with strcmp (usr/idbm.c)."""
+    return value(given, ("No", "Yes"))
 
 
 def keyword(name: str, given: object) -> str:

@@ -50,16 +50,28 @@ def strange(portal: Portal) -> bool:
 
 
 def known(site: Site, host: Host) -> tuple[Found, ...]:
-    """Every (portal, tpgt, target) of the site that a record, a session or a discovery has named, sorted."""
+    """Every (portal, tpgt, target) of the site that a discovery or a record has named, sorted.
+
+    A record speaks for its target where that was discovered, is at a portal of the site, or was recorded by mpio: what
+    else somebody has recorded on the same ifaces belongs to another SAN.
+    """
     ifaces = {i.name for i in site.ifaces}
     found = {f for asked in host.asked for f in asked.found}
     said = {(f.portal, f.target) for f in found}
+    targets = {f.target for f in found} | {
+        n.pair.target for n in host.nodes if n.pair.portal in site.portals or host.memory.has("record", str(n.pair))
+    }
     for node in host.nodes:
-        if node.pair.iface in ifaces and (node.pair.portal, node.pair.target) not in said:
-            found.add(Found(node.pair.portal, node.tpgt, node.pair.target))
+        pair = node.pair
+        if pair.iface in ifaces and pair.target in targets and (pair.portal, pair.target) not in said:
+            found.add(Found(pair.portal, node.tpgt, pair.target))
     return tuple(
         sorted(
-            f for f in found if wants_target(site, f.target) and not excludes(site, f.portal) and not strange(f.portal)
+            f
+            for f in found
+            if wants_target(site, f.target)
+            and not excludes(site, f.portal)
+            and (f.portal in site.portals or not strange(f.portal))
         )
     )
 
@@ -187,11 +199,14 @@ def _judged(site: Site | None, host: Host, plan: Pairs | None, wwid: str) -> Lun
     wide = pairs_of(host, plan, wwid) if plan else ()
     expected = None if plan is None else (wish.paths if wish and wish.paths else len(wide))
     shared = _shared(host, good, wide)
+    # A path that nobody planned is no substitute for one that is missing.
+    over = {s.pair for p in good for s in host.sessions if s.sid == p.sid}
+    missing = not (wish and wish.paths) and not set(wide) <= over
     if wish is None and mapped is None:
         state = LunState.UNKNOWN
     elif not good:
-        state = LunState.UNKNOWN if mapped and any(not p.dm_state for p in paths) else LunState.FAILED
-    elif len(good) < (len(paths) if expected is None else expected) or shared:
+        state = LunState.UNKNOWN if any(p.dm and not p.dm_state for p in paths) else LunState.FAILED
+    elif len(good) < (len(paths) if expected is None else expected) or shared or missing:
         state = LunState.DEGRADED
     else:
         state = LunState.HEALTHY
@@ -216,11 +231,9 @@ def _judged(site: Site | None, host: Host, plan: Pairs | None, wwid: str) -> Lun
 def _shared(host: Host, good: Iterable[Path], wide: tuple[Pair, ...]) -> str:
     """What all usable paths share although the LUN's planned pairs have more of it."""
     sessions = [s for p in good for s in host.sessions if s.sid == p.sid]
-    if not sessions:
-        return ""
     nics = {i.name: i.nic for i in host.ifaces}
     for word, of_session, of_pair in (
-        ("NIC", {s.nic for s in sessions}, {nics.get(p.iface, p.iface) for p in wide}),
+        ("NIC", {s.nic for s in sessions if s.nic}, {nics.get(p.iface, p.iface) for p in wide}),
         ("portal", {str(s.pair.portal) for s in sessions}, {str(p.portal) for p in wide}),
         ("target", {s.pair.target for s in sessions}, {p.target for p in wide}),
     ):

@@ -8,6 +8,7 @@ import stat
 from mpio.errors import LooseSecret, UsageError
 
 _LONGEST = 4096  # bytes of a secret file
+_LONGEST_SECRET = 255  # AUTH_STR_MAX_LEN of open-iscsi less its end
 _HINT = "chown root and chmod 0600 what is named"
 
 
@@ -55,4 +56,9 @@ def secret(path: str, owner: int = 0) -> str:
     said = data.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
     if not said or not said.isprintable() or "\ufffd" in said:
         raise UsageError(f"{path} does not hold one line of text", "write the secret into it, on one line")
+    if said != said.strip() or len(said.encode()) > _LONGEST_SECRET:
+        raise UsageError(
+            f"the secret in {path} is none that open-iscsi keeps: 1 to {_LONGEST_SECRET} bytes, no blank at either end",
+            "write another secret into it and set the same on the array",
+        )
     return said

@@ -155,7 +155,9 @@ def look(site: Site, host: Host, san: San = SAN) -> Host:
     """The host with the SAN asked, and with what multipath makes of its files."""
     loaded = host.effective.loaded if host.effective and runs(host, "multipathd.service") else None
     host = replace(host, asked=(), effective=Effective(installed(host), loaded))
-    host = replace(host, probes=probed(site, host, san))
+    alive = {s.sid for s in host.sessions if s.logged_in}
+    failed = [p for p in host.paths if p.dm_state == "failed" and p.device_state == "running" and p.sid in alive]
+    host = replace(host, probes=probed(site, host, san), readable=frozenset(p.dev for p in failed))
     bound = {(i.name, i.nic) for i in host.ifaces}
     through = [i for i in site.ifaces if (i.name, i.nic) in bound]
     if not runs(host, "iscsid.service") or not through:

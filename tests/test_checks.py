@@ -81,6 +81,7 @@ CASES: list[Case] = [
     ("MP104", SITE, unit("multipathd.service", active="inactive"), "multipathd.service", "is inactive"),
     ("MP105", SITE, unit("multipathd.service", load="masked"), "multipathd.service", ""),
     ("MP106", SITE, replace(HOST, missing_modules=("iscsi_tcp",)), "iscsi_tcp", ""),
+    ("MP109", SITE, replace(HOST, stale_lock=True), "/run/lock/iscsi/lock.write", ""),
     ("MP108", SITE, unit("iscsid.service", load="not-found"), "iscsid.service", ""),
     ("MP201", SITE, replace(HOST, nics=(NIC_2,)), "eth1", "iface sw-iscsi-0 is bound to it"),
     ("MP202", SITE, nic(addresses=("fd00::1/64",)), "eth1", "its addresses: fd00::1/64"),

@@ -562,6 +562,30 @@ def test_export_into_a_file(run: Mpio, site: Path, shows: Shows, tmp_path: Path)
     assert "mpio_lun_state{" in (tmp_path / "mpio.prom").read_text()
 
 
+def test_export_looks_no_further_than_status(
+    run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def look(machine: object, site: object, look: observe.Look) -> Host:
+        looks.append(look)
+        return HOST
+
+    monkeypatch.setattr(observe, "host", look)
+    assert run("export").code == 0
+    assert looks == [observe.Look.STATUS]
+
+
+def test_export_expects_nothing_where_it_may_not_read_the_records(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    assert "mpio_lun_paths_expected{" in run("export").out
+    shows(replace(HOST, root=False, nodes=()))
+    said = run("export")
+    assert said.code == 0
+    assert "mpio_lun_paths_usable{" in said.out
+    assert "mpio_lun_paths_expected{" not in said.out
+
+
 def test_multipath_render(run: Mpio, site: Path, shows: Shows) -> None:
     shows(Host(known_keywords=HOST.known_keywords))
     said = run("multipath", "render")

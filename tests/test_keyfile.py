@@ -103,6 +103,14 @@ def test_refuses_values_that_a_line_cannot_carry(value: str) -> None:
         keyfile.with_values("", {RETRIES: value})
 
 
+@pytest.mark.parametrize("value", ["geheim ", " geheim", "geheim\n", "ge\0heim"])
+def test_a_refused_value_is_not_shown(value: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        keyfile.with_values("", {RETRIES: value})
+    assert "heim" not in str(caught.value)
+    assert RETRIES in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["", "a b", "a=b", "#a"])
 def test_refuses_keys_that_a_line_cannot_carry(key: str) -> None:
     with pytest.raises(ValueError):

@@ -255,7 +255,7 @@ def test_a_live_recovery_time_is_written_only_while_logged_in() -> None:
 
 def test_no_discovery_step_where_a_look_could_have_asked() -> None:
     made = plan.steps(SITE, replace(HOST, nodes=(), sessions=(), paths=(), maps=(), asked=()))
-    assert made.complete
+    assert not made.complete
     assert made.steps == ()
 
 
@@ -365,11 +365,13 @@ def test_a_daemon_that_could_not_be_asked_is_not_told() -> None:
     assert plan.steps(SITE, host).steps == ()
 
 
-def test_a_path_in_no_map_is_added_and_a_failed_one_with_a_good_checker_reinstated() -> None:
+def test_a_path_in_no_map_is_added_and_a_failed_one_that_answers_reinstated() -> None:
     stray = replace(HOST.paths[0], dm="", dm_state="", checker_state="", group=None)
-    failed = replace(HOST.paths[5], dm_state="failed")
-    faulty = replace(HOST.paths[6], dm_state="failed", checker_state="faulty")
-    host = replace(HOST, paths=(stray, *HOST.paths[1:5], failed, faulty, *HOST.paths[7:]))
+    failed = replace(HOST.paths[5], dm_state="failed", checker_state="faulty")
+    dead = replace(HOST.paths[6], dm_state="failed", checker_state="faulty")
+    host = replace(
+        HOST, paths=(stray, *HOST.paths[1:5], failed, dead, *HOST.paths[7:]), readable=frozenset({failed.dev})
+    )
     assert commands(plan.steps(SITE, host).steps) == [
         f"multipathd add path {stray.dev}",
         f"multipathd reinstate path {failed.dev}",

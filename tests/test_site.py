@@ -16,7 +16,7 @@ from mpio import presets, sitefile, sitekeys, sitewords, trust
 from mpio.errors import Exit, LooseSecret, SiteError, UsageError
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
-from mpio.tools import multipathwords
+from mpio.tools import keyfile, multipathwords, sysctl
 
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLE = (DOCS / "site-example.toml").read_text(encoding="utf-8")
@@ -183,9 +183,16 @@ def test_an_iface_has_no_nic_s_name() -> None:
     assert len(sitefile.parse(SMALLEST, "", frozenset({"lo", "eth1"})).ifaces) == 2
 
 
-@pytest.mark.parametrize("nic", ["", ".", "..", "eth1:0", "a/b", "a b", "a" * 16, 'a"b', "a\n"])
+@pytest.mark.parametrize("nic", ["", ".", "..", "eth1:0", "a/b", "a b", "a" * 16, 'a"b', "a\n", "all", "default"])
 def test_nic_names_that_are_refused(nic: str) -> None:
     assert paths(SMALLEST.replace('"eth2"', json.dumps(nic))) == ["iface[1].nic"]
+
+
+@pytest.mark.parametrize("nic", ["eth*", "eth?", "eth[0]", "eth]", "eth=1", "eth\\1"])
+def test_a_nic_that_sysctl_d_cannot_name_is_refused(nic: str) -> None:
+    (line,) = mistakes(SMALLEST.replace('"eth2"', json.dumps(nic)))
+    assert line.startswith("iface[1].nic: ")
+    assert "sysctl.d" in line
 
 
 @pytest.mark.parametrize(
@@ -292,9 +299,13 @@ def test_session_keys_that_are_refused(key: str, reason: str) -> None:
 
 
 def test_session_values_become_text() -> None:
-    text = f'{SMALLEST}[session]\n"node.session.iscsi.InitialR2T" = true\n"node.conn[0].iscsi.HeaderDigest" = "None"\n'
+    keys = ["InitialR2T", "ImmediateData", "FirstBurstLength"]
+    text = "".join(f'"node.session.iscsi.{k}" = {v}\n' for k, v in zip(keys, ["true", "false", "8192"], strict=True))
+    text = f'{SMALLEST}[session]\n{text}"node.conn[0].iscsi.HeaderDigest" = "None"\n'
     assert sitefile.parse(text, "").session_keys == {
-        "node.session.iscsi.InitialR2T": "yes",
+        "node.session.iscsi.InitialR2T": "Yes",
+        "node.session.iscsi.ImmediateData": "No",
+        "node.session.iscsi.FirstBurstLength": "8192",
         "node.conn[0].iscsi.HeaderDigest": "None",
     }
 
@@ -409,6 +420,27 @@ def test_a_link_to_a_secret_counts_where_nobody_else_can_turn_it(tmp_path: Path)
 def test_a_secret_is_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="one line"):
         trust.secret(write(tmp_path / "chap", text, 0o600), os.geteuid())
+
+
+@pytest.mark.parametrize("text", ["geheim ", " geheim", " geheim \n", " ", "geheim" * 43, "\u00fc" * 128])
+def test_a_secret_that_open_iscsi_cannot_keep_is_refused_and_not_shown(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "chap", text, 0o600)
+    with pytest.raises(UsageError, match="1 to 255 bytes, no blank at either end") as caught:
+        trust.secret(path, os.geteuid())
+    assert path in caught.value.message
+    assert "geheim" not in caught.value.message + caught.value.hint
+    assert "\u00fc" not in caught.value.message + caught.value.hint
+
+
+@given(st.text(st.characters(codec="latin-1"), max_size=260))
+def test_every_secret_taken_fits_a_record(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "chap"
+    path.write_text(text, encoding="utf-8", newline="")
+    path.chmod(0o600)
+    key = "node.session.auth.password"
+    with contextlib.suppress(UsageError):
+        said = trust.secret(str(path), os.geteuid())
+        assert keyfile.values(keyfile.with_values("", {key: said})) == {key: said}
 
 
 def test_the_alert_s_url_file_is_a_secret(tmp_path: Path) -> None:
@@ -540,6 +572,12 @@ SITES = st.builds(
     watch=WATCHES,
     path=st.just("/etc/mpio/site.toml"),
 )
+
+
+@given(named(sitewords.NIC, sitewords.nic))
+def test_every_nic_that_a_site_may_name_can_be_named_in_sysctl_d(nic: str) -> None:
+    (setting,) = sysctl.parse("/etc/sysctl.d/x.conf", sysctl.render({(nic, "rp_filter"): 2}))
+    assert (setting.key, setting.value, setting.is_glob) == (sysctl.key_of(nic, "rp_filter"), "2", False)
 
 
 @given(SITES)

@@ -17,6 +17,8 @@ def findings(site: Site, host: Host) -> Iterator[Finding]:
         yield finding("MP102", program, remedy=package)
     for module in host.missing_modules:
         yield finding("MP106", module)
+    if host.stale_lock:
+        yield finding("MP109", "/run/lock/iscsi/lock.write")
     yield from _units(host)
     yield from _nics(site, host)
     yield from _sysctl(site, host)

@@ -81,7 +81,7 @@ def _in_force(site: Site, host: Host) -> Iterator[Finding]:
     if maps.drop_in(wished) != host.files.get(MULTIPATH_DROP_IN):
         return
     beaten: dict[str, list[str]] = {}
-    for wwid, keywords in maps.wanted_keywords(wished).items():
+    for wwid, keywords in (host.effective.wished or maps.wanted_keywords(wished)).items():
         installed = host.effective.installed.get(wwid, {})
         for keyword, value in keywords.items():
             have = installed.get(keyword)

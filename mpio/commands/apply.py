@@ -25,13 +25,14 @@ def command(
         seen = observe.host(call.machine, site, observe.Look.PLAN)
         for program, way in seen.missing_programs:
             raise MissingProgram(f"the program {program} is not installed", way)
+        apply.ready(seen)
         first = plan.steps(site, seen, forced)
         guard.refuse(first.refused)
         todo = [s for s in first.steps if s.part in parts]
         if todo and not yes:
             for step in todo if not call.console.json else []:
                 call.console.step(step)
-            call.confirm(yes, f"Carry out these {len(todo)} steps?")
+            call.confirm(f"Carry out these {len(todo)} steps?")
         with progress.shown(call.console) as tell:
             outcome = apply.site(call.machine, site, apply.Asked(seen, parts, forced), tell)
     assert outcome.plan is not None

@@ -52,10 +52,8 @@ class Call:
         if os.geteuid() != 0:
             raise NotRoot(f"`mpio {self.verb}` changes the host, which takes root", f"sudo mpio {self.verb}")
 
-    def confirm(self, yes: bool, question: str) -> None:
+    def confirm(self, question: str) -> None:
         """Ask on a terminal; without one only `--yes` will do."""
-        if yes:
-            return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NeedsYes(f"`mpio {self.verb}` changes the host and there is no terminal to ask on", "add --yes")
         self.console.confirm(question)

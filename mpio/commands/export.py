@@ -18,8 +18,10 @@ def command(
     textfile: options.Textfile = "",
 ) -> int:
     site = call.site_or_none()
-    host = observe.host(call.machine, site, observe.Look.VERIFY if site else observe.Look.STATUS)
-    luns = topology.luns(site, host, topology.pairs(site, host) if site else None)
+    host = observe.host(call.machine, site, observe.Look.STATUS)
+    # The records are root's: without them nobody knows what to expect.
+    pairs = topology.pairs(site, host) if site and host.root else None
+    luns = topology.luns(site, host, pairs)
     text = serve.text(metrics.samples(host, luns, time.time()))
     if textfile:
         call.machine.files.write(textfile, text, 0o644)

@@ -20,6 +20,7 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
     call.need_root()
     with lock.hold("login"):
         host = observe.host(call.machine, site, observe.Look.PLAN)
+        apply.ready(host)
         planned = plan.steps(site, host).pairs
         chosen = set(choose.pairs(x or (), host, planned))
         ready = [s for s in iscsi.logins(site, host, planned) if iscsi.pair_of(s) in chosen]
@@ -27,7 +28,8 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
         steps = [s for s in ready if iscsi.pair_of(s) in recorded]
         outcome = apply.Outcome(host=host)
         if steps:
-            call.confirm(yes, f"Log in {len(steps)} sessions?")
+            if not yes:
+                call.confirm(f"Log in {len(steps)} sessions?")
             with progress.shown(call.console) as tell:
                 apply.carry_out(call.machine, steps, outcome, tell)
             settle.after(call.machine, site, steps)

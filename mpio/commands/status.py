@@ -10,7 +10,7 @@ from mpio.errors import Exit
 def command(call: Call) -> int:
     site = call.site_or_none()
     host = observe.host(call.machine, site, observe.Look.STATUS)
-    pairs = topology.pairs(site, host) if site else None
+    pairs = topology.pairs(site, host) if site and host.root else None
     luns = topology.luns(site, host, pairs)
     if call.console.json:
         from mpio import view

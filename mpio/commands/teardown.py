@@ -8,6 +8,7 @@ from mpio import apply, guard, lock, memory, observe, progress
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
+from mpio.host import Host
 from mpio.plan import ending
 
 if TYPE_CHECKING:
@@ -18,19 +19,27 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
     forced = call.forced(force)
     call.need_root()
     with lock.hold("teardown"):
-        host = observe.host(call.machine, None, observe.Look.USERS)
+        host = _look(call)
+        apply.ready(host)
         share = ending.teardown(host, forced)
         guard.refuse(share.refused)
         outcome = apply.Outcome(host=host)
         if share.steps:
             for step in share.steps if not yes and not call.console.json else ():
                 call.console.step(step)
-            call.confirm(yes, f"Carry out these {len(share.steps)} steps?")
+            if not yes:
+                call.confirm(f"Carry out these {len(share.steps)} steps?")
+                # Somebody may have begun to use a LUN while we waited for an answer.
+                guard.refuse(ending.teardown(_look(call), forced).refused)
             with progress.shown(call.console) as tell:
-                apply.carry_out(call.machine, share.steps, outcome, tell)
-        outcome.left = tuple(s for s in share.steps if apply.key(s) in outcome.failed)
+                apply.carry_out(call.machine, share.steps, outcome, tell, strict=True)
+        outcome.left = tuple(s for s in share.steps if s not in outcome.done)
         if not outcome.left:
             call.machine.files.remove(memory.PATH)
     for said in ending.left_alone(host):
         call.console.say(f"left as it is: {said}")
     return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)
+
+
+def _look(call: Call) -> Host:
+    return observe.host(call.machine, None, observe.Look.USERS)

@@ -56,9 +56,9 @@ KINDS = (
         "MP107",
         Severity.ERROR,
         "a step failed: {subject}",
-        "A program refused what mpio asked of it. The steps before it were carried out, those that depend on it "
-        "were not.",
-        "read the program's words in the detail, mend the cause, run mpio apply again",
+        "A program refused what mpio asked of it, or a file could not be written. apply and login carry out all other "
+        "steps of the round all the same; logout and teardown stop there.",
+        "read the program's words in the detail, mend the cause, run the same verb again",
     ),
     Kind(
         "MP108",
@@ -66,5 +66,13 @@ KINDS = (
         "no unit {subject} is installed",
         "The distribution's package that brings this service is not installed.",
         "install open-iscsi and multipath-tools",
+    ),
+    Kind(
+        "MP109",
+        Severity.ERROR,
+        "open-iscsi's database is locked by nobody",
+        "iscsiadm was killed while it held its lock, and nothing ever takes it away but a reboot. Each later call "
+        "waits 30 s for it and fails with 6; sessions and paths go on.",
+        "make sure that no iscsiadm runs (pgrep -x iscsiadm says nothing), then rm /run/lock/iscsi/lock.write",
     ),
 )

@@ -74,7 +74,8 @@ KINDS = (
         "no answer from {subject}",
         "Nothing answered a TCP connect through this NIC within a second. The pair stays planned; no login is "
         "tried while it is silent.",
-        "check the portal, its cable and its switch port; remove the portal from the site file if it is gone for good",
+        "check the portal, its cable and its switch port; if it is gone for good, name it in san.exclude (removing it "
+        "from san.portals changes nothing once records exist)",
     ),
     Kind(
         "MP211",

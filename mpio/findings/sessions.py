@@ -15,17 +15,18 @@ KINDS = (
     Kind(
         "MP302",
         Severity.ERROR,
-        "login refused, CHAP: {subject}",
-        "The target rejects the name or the secret, or wants CHAP where the site gives none (or the other way "
-        "round for mutual CHAP).",
-        "compare [san.chap] and its password files with the array",
+        "login refused, CHAP or host group: {subject}",
+        "The target rejects the CHAP name or secret, wants CHAP where the site gives none, or does not know this "
+        "initiator: iscsiadm says 24 for all of them, iscsid's journal tells authentication from authorization.",
+        "compare [san.chap] and its password files with the array; register this host's initiator name there",
     ),
     Kind(
         "MP303",
         Severity.ERROR,
         "login refused by the target: {subject}",
-        "The target does not know this initiator (ACL, host group), or the target is gone from this portal.",
-        "register the initiator name of this host on the array",
+        "The target does not know this initiator (ACL, host group), is gone from this portal, or did not prove itself "
+        "with the secret that mutual CHAP expects of it.",
+        "register the initiator name of this host on the array; compare username_in and its password file",
     ),
     Kind(
         "MP304",

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mpio import memory
-from mpio.host import Host
+from mpio.host import Asked, Host
 from mpio.machine import Machine
 from mpio.observe import kernel
 
@@ -34,8 +34,11 @@ def remembered(machine: Machine) -> memory.Memory:
     return memory.parse(machine.files.text(memory.PATH))
 
 
-def host(machine: Machine, site: Site | None, look: Look) -> Host:
-    """One look, importing only what it needs. Raises MpioError where a program that must answer does not."""
+def host(machine: Machine, site: Site | None, look: Look, deaf: tuple[Asked, ...] = ()) -> Host:
+    """One look, importing only what it needs. Raises MpioError where a program that must answer does not.
+
+    `deaf` are portals whose discovery failed a moment ago: their answer stands.
+    """
     if look is Look.RENDER:
         from mpio import run
         from mpio.tools import multipath
@@ -55,19 +58,23 @@ def host(machine: Machine, site: Site | None, look: Look) -> Host:
 
         seen = states.look(machine, seen, blind)
     if look is not Look.STATUS:
-        seen = _whole(machine, site, seen, look, blind)
+        seen = _whole(machine, site, replace(seen, asked=deaf), look, blind)
     return replace(seen, blind=tuple(blind))
 
 
 def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:
-    from mpio import inuse
+    from mpio import inuse, iscsilock
     from mpio.observe import configured, san
-    from mpio.tools import iscsidb
+    from mpio.tools import dd, iscsidb
 
     blind += [f"the record {path}: its portal is no numeric address" for path in iscsidb.unread(machine.files)]
     if seen.maps or seen.paths:
+        alive = {s.sid for s in seen.sessions if s.logged_in}
+        failed = [p for p in seen.paths if p.dm_state == "failed" and p.device_state == "running" and p.sid in alive]
+        seen = replace(seen, readable=frozenset(p.dev for p in failed if seen.root and dd.reads(machine.run, p.dev)))
         deep = look is Look.USERS or any(m.open_count for m in seen.maps)
         seen = replace(seen, users=inuse.users(machine.files, seen, deep))
+    seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
     seen = configured.files(machine, site, seen)
     if site is not None:
         seen = configured.programs(machine, site, seen, blind)

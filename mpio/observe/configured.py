@@ -27,7 +27,7 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     """The text of every file that a plan reads or writes."""
     read = machine.files
     paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, "/etc/sysctl.conf"]
-    paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d)]
+    paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d) if n.endswith(".conf")]
     paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
     paths += list(seen.memory.names("file"))
     if site is not None and site.chap is not None:
@@ -76,15 +76,22 @@ def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host
 
 
 def _effective(machine: Machine, site: Site, seen: Host) -> Effective:
-    """What the files and the daemon say for each LUN of the site."""
+    """What the files and the daemon say for each LUN of the site, and what the site asks for."""
     staged = multipath.installed(machine.run)
-    keys = maps.keys_of(site, seen)
+    wished, _ = maps.wish(site, seen)
+    wanted = maps.wanted_keywords(wished)
+    keys = frozenset(k for keywords in wanted.values() for k in keywords) | {"fast_io_fail_tmo"}
     inquiries = {lun.wwid: _inquiry(site, seen, lun.wwid) for lun in site.luns}
-    ours = (MULTIPATH_DROP_IN,)
+    installed = _per_lun(staged.table, keys, inquiries)
+    if seen.root and any(installed.get(w, {}).get(k, v) != v for w, named in wanted.items() for k, v in named.items()):
+        # `uid 1000` is `01750` in multipath's own words: only those can be compared.
+        own = _per_lun(multipath.staged(machine.run, {MULTIPATH_DROP_IN: maps.drop_in(wished)}).table, keys, inquiries)
+        wanted = {w: {k: own.get(w, {}).get(k, v) for k, v in named.items()} for w, named in wanted.items()}
     return Effective(
-        installed=_per_lun(staged.table, keys, inquiries),
+        installed=installed,
+        wished=wanted,
         loaded=_loaded(machine, seen, keys, inquiries),
-        warnings=tuple(str(w) for w in staged.warnings if w.path not in ours),
+        warnings=tuple(str(w) for w in staged.warnings if w.path != MULTIPATH_DROP_IN),
     )
 
 

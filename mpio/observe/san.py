@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from mpio.machine import Machine
 from mpio.plan import iscsi
 from mpio.site import Site
 from mpio.tools import iscsiadm, iscsierr, ping
+
+RETRY_WITHIN = 8.0  # seconds
 
 
 def look(machine: Machine, site: Site, seen: Host, ask: bool) -> Host:
@@ -32,8 +35,11 @@ def look(machine: Machine, site: Site, seen: Host, ask: bool) -> Host:
 def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
     bound = {(i.name, i.nic) for i in seen.ifaces}
     alive = {(s.pair.iface, s.pair.portal) for s in seen.sessions if s.logged_in}
+    deaf = {asked.portal: asked for asked in seen.asked}
 
     def ask(portal: Portal) -> Asked | None:
+        if portal in deaf:
+            return deaf[portal]
         through = [
             i.name
             for i in site.ifaces
@@ -44,13 +50,12 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
         stored = path is not None
         if not through or (path and seen.files.get(path) is None):
             return None
+        begin = time.monotonic()
         asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
         # A target that serves a login at this moment may let a second one wait past its time: once more is no harm.
-        return (
-            iscsiadm.discovery(machine.run, portal, through, stored=stored)
-            if asked.code in iscsierr.RETRYABLE
-            else asked
-        )
+        if asked.code in iscsierr.RETRYABLE and time.monotonic() - begin < RETRY_WITHIN:
+            asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
+        return asked
 
     portals = [p for p in site.portals if not topology.excludes(site, p)]
     with ThreadPoolExecutor(max_workers=max(1, len(portals))) as pool:

@@ -34,7 +34,7 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
     order = list(Part)
     found = sorted((s for share in (*shares, discovery) for s in share.steps), key=lambda s: order.index(s.part))
     refused = tuple(f for share in shares for f in share.refused)
-    complete = not discovery.steps
-    if not complete:
+    complete = bool(topology.known(site, host))
+    if discovery.steps:
         found = [s for s in found if s.part is not Part.DISCOVERY] + list(discovery.steps)
     return Plan(tuple(found), complete, pairs, refused)

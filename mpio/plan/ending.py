@@ -12,6 +12,7 @@ from mpio.plan import maps
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_DROP_IN, Share
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, keyfile, multipath, multipathd, systemctl
+from mpio.topology import usable
 
 EDITED = (ISCSID_CONF, INITIATOR_NAME)
 
@@ -30,6 +31,9 @@ def sessions(host: Host, ending: Iterable[Session], forced: frozenset[str] = fro
     steps: list[Step] = []
     for mapped in bare:
         if not guard.in_use(host, mapped):
+            if not any(usable(host, p) for p in host.paths if p.dm == mapped.dm):
+                why = f"{mapped.name} has no usable path: a flush would wait in its queue"
+                steps.append(multipathd.disable_queueing(mapped.name, why=why))
             steps.append(multipath.flush(mapped.name, why=f"{mapped.name} loses its last path and is not in use"))
     for session in going:
         why = f"session {session.sid} ({session.pair}) is to end"

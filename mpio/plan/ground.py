@@ -13,6 +13,7 @@ from mpio.step import Command, Note, Part, Step, Write
 from mpio.tools import keyfile, sysctl, systemctl
 
 NAME_KEY = "InitiatorName"
+ENABLED = ("enabled", "static", "alias", "indirect", "generated")  # not enabled-runtime: that is gone after a reboot
 
 
 def initiator_name(host: Host) -> str | None:
@@ -38,10 +39,13 @@ def initiator(site: Site, host: Host, forced: frozenset[str]) -> Share:
         )
     before = host.files.get(INITIATOR_NAME)
     why = f"the initiator name is {have}" if have else "the host has no initiator name"
+    restart = bool(steps)
     note = Note("key", f"{INITIATOR_NAME} {NAME_KEY}", have, site.initiator)
     text = keyfile.with_values(before or "", {NAME_KEY: site.initiator}, separator="=")
     mode = None if before is not None else 0o600
     steps.append(Write(Part.INITIATOR, why, INITIATOR_NAME, text, mode, before, notes=(note,)))
+    if restart:
+        steps.append(Command(Part.INITIATOR, "iscsid was stopped for its new name", systemctl.start(systemctl.ISCSID)))
     return Share(tuple(steps))
 
 
@@ -124,7 +128,7 @@ def services(host: Host) -> Share:
     ):
         if unit is None or unit.load != "loaded":
             continue
-        off = not unit.enabled.startswith(("enabled", "static", "alias", "indirect", "generated"))
+        off = unit.enabled not in ENABLED
         down = run and unit.active not in ("active", "activating", "reloading")
         if off or down:
             said = " and ".join((["is not enabled"] if off else []) + (["does not run"] if down else []))

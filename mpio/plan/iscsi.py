@@ -63,10 +63,13 @@ def discovery(site: Site, host: Host) -> Share:
     if host.asked or topology.known(site, host):
         return Share()
     if not may_ask(site, host):
-        portal = site.portals[0]
-        others = f" (and at {len(site.portals) - 1} more)" if len(site.portals) > 1 else ""
-        refused = {f.subject for f in ifaces(site, host).refused}
-        names = tuple(i.name for i in site.ifaces if i.name not in refused)
+        wrong = elsewhere(site, host)
+        free = tuple(i.name for i in site.ifaces if i.name not in wrong)
+        answer = {pair for pair, met in host.probes.items() if met is Answer.ANSWERED}
+        portals = [p for p in site.portals if not topology.excludes(site, p)] or list(site.portals)
+        portal = next((p for p in portals if any((name, p) in answer for name in free)), portals[0])
+        others = f" (and at {len(portals) - 1} more)" if len(portals) > 1 else ""
+        names = tuple(name for name in free if (name, portal) in answer) or free
         if not names:
             return Share()  # no step would ever let a look ask: the refusals say what is to be mended
         why = f"the targets at {portal}{others} are not known"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from mpio import dropin, guard
+from mpio import dropin, guard, topology
 from mpio.findings import Finding, finding
 from mpio.host import Host, Map
 from mpio.plan.shape import MULTIPATH_DROP_IN, Share
-from mpio.site import Site
+from mpio.site import Site, SiteLun
 from mpio.step import Note, Part, Step, Write
 from mpio.tools import iscsiadm, multipath, multipathconf, multipathd, systemctl
 from mpio.topology import Pairs
@@ -47,11 +48,15 @@ def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[
             alias = before
         luns.append(dropin.Lun(lun.wwid, alias, lun.keywords))
     named = {lun.wwid for lun in site.luns}
+    aliases = {lun.alias: lun.wwid for lun in site.luns}
     for wwid, keywords in old.items():
         mapped = next((m for m in host.maps if m.wwid == wwid), None)
         if wwid in named or mapped is None or not guard.in_use(host, mapped) or "MP405" in forced:
             continue
         refused.append(finding("MP406", mapped.name, _said(host, mapped)))
+        if (taken := keywords.get("alias")) in aliases:
+            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"{aliases[taken]} is to be called so; ")))
+            luns = [replace(lun, alias=None) if lun.alias == taken else lun for lun in luns]
         rest = {k: v for k, v in keywords.items() if k not in ("wwid", "alias")}
         luns.append(dropin.Lun(wwid, keywords.get("alias"), rest))
     made = dropin.Wish(
@@ -135,14 +140,12 @@ def present(site: Site, host: Host, pairs: Pairs) -> Share:
                 continue
             steps.append(multipathd.add_path(path.dev, why=f"{path.dev} is a path of {lun.wwid} but in no map"))
         for path in paths:
-            if path.dm_state == "failed" and path.checker_state in REINSTATABLE and answers(host):
-                why = f"{path.dev} of {lun.alias or lun.wwid} is failed although its checker says {path.checker_state}"
+            # `multipathd fail path` also stops the checker, which goes on saying faulty: a read tells (tried on 0.9.4).
+            if path.dm_state == "failed" and path.dev in host.readable and answers(host):
+                why = f"{path.dev} of {lun.alias or lun.wwid} is failed although it answers"
                 steps.append(multipathd.reinstate_path(path.dev, why=why))
     steps.extend(_rescans(site, host, pairs))
     return Share(tuple(steps))
-
-
-REINSTATABLE = frozenset({"ready", "ghost", "undef"})
 
 
 def _rescans(site: Site, host: Host, pairs: Pairs) -> tuple[Step, ...]:
@@ -157,7 +160,7 @@ def _rescans(site: Site, host: Host, pairs: Pairs) -> tuple[Step, ...]:
         missing = [
             lun.alias or lun.wwid
             for lun in site.luns
-            if lun.wwid not in here and _shown(host, lun.wwid, session.pair.target)
+            if lun.wwid not in here and _shown(host, lun.wwid, session.pair.target) and not _enough(host, lun)
         ]
         if missing:
             steps.append(
@@ -166,6 +169,13 @@ def _rescans(site: Site, host: Host, pairs: Pairs) -> tuple[Step, ...]:
                 )
             )
     return tuple(steps)
+
+
+def _enough(host: Host, lun: SiteLun) -> bool:
+    """Has the LUN the paths that the site counts for it?"""
+    return (
+        lun.paths is not None and sum(topology.usable(host, p) for p in host.paths if p.wwid == lun.wwid) >= lun.paths
+    )
 
 
 def _shown(host: Host, wwid: str, target: str) -> bool:
@@ -189,13 +199,6 @@ def wanted_keywords(wished: dropin.Wish) -> Mapping[str, Mapping[str, str]]:
 
 
 NAMING = frozenset({"vendor", "product", "revision", "type", "wwid"})
-
-
-def keys_of(site: Site, host: Host) -> frozenset[str]:
-    """Every keyword that the site and its preset have a say in."""
-    return frozenset(k for keywords in wanted_keywords(wish(site, host)[0]).values() for k in keywords) | {
-        "fast_io_fail_tmo"
-    }
 
 
 def fits(site: Site, host: Host, vendor: str, product: str) -> bool:

@@ -74,7 +74,8 @@ def _with(lines: list[str], key: str, value: str, separator: str) -> list[str]:
     new = f"{key}{separator}{value}\n"
     back = _read(new)
     if back is None or (back.key, back.value) != (key, value) or "\0" in new:
-        raise ValueError(f"{key}{separator}{value!r} cannot be a line of this file")
+        # never the value: it may be a secret
+        raise ValueError(f"{key!r} with this value cannot be a line of this file")
     places = [i for i, line in enumerate(lines) if (said := _read(line)) and said.key == key]
     if places:
         place = places[0] if key in NAMES else places[-1]
