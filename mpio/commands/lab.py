@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpio.commands.call import Call
@@ -21,9 +22,9 @@ def hear(stream: str, data: bytes) -> None:
 
 def demo(call: Call) -> int:
     """The main job on a fresh guest: plan, apply, verify."""
-    from mpio.lab import session
+    from mpio.lab import demo as lab_demo
 
-    return session.demo(hear, call.console.say)
+    return lab_demo.run(hear, call.console.say)
 
 
 def up(call: Call) -> int:
@@ -50,4 +51,13 @@ def down(call: Call) -> int:
     return Exit.OK
 
 
-COMMANDS = (demo, up, run, down)
+def record(call: Call, folder: options.Folder, suite: options.Suite = "bookworm") -> int:
+    """Run every program call that mpio knows, in a guest in several states, and keep each as a file for tests."""
+    from mpio.lab import record as lab_record
+
+    count = lab_record.record(Path(folder), suite, call.console.say)
+    call.console.say(f"{count} recordings in {folder}")
+    return Exit.OK
+
+
+COMMANDS = (demo, up, run, record, down)

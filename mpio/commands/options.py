@@ -39,6 +39,8 @@ Textfile = Annotated[
 ]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="A finding's code, such as MP203.")]
 Words = Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command and its words, after --.")]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="Where to; it is made.")]
+Suite = Annotated[str, typer.Option("--suite", metavar="NAME", help="The guest's Debian release.")]
 
 SITE = typer.Option("--site", metavar="FILE", help="The site file (default $MPIO_SITE, else /etc/mpio/site.toml).")
 OUTPUT = typer.Option("-o", "--output", metavar="text|json", help="Text to read, or one JSON document.")

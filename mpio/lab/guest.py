@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
 import shlex
 import sys
-import tarfile
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Self
 
 import mpio
 from mpio import errors
-from mpio.lab import archive, channel, image, process, qemu, san
+from mpio.lab import archive, channel, image, process, project, qemu, san
 from mpio.lab.channel import GuestLost
 from mpio.lab.process import Say
 from mpio.program import Done
@@ -23,8 +21,8 @@ from mpio.program import Done
 __all__ = ["Guest", "GuestLost", "Remote"]
 
 INSIDE = Path(__file__).parent / "inside"
-PROJECT = ("mpio", "udev")  # what of the project's tree goes into the guest
 UNITS = {"mpio-lab-agent.service": "multi-user.target", "mpio-san.service": "sysinit.target"}
+DROP_INS = {"systemd-udev-trigger.service": "udev-trigger.conf"}
 BOOT_SECONDS = 240.0
 
 
@@ -40,6 +38,8 @@ def payload(layout: san.San) -> bytes:
     for unit, target in UNITS.items():
         tree[f"systemd/system/{unit}"] = archive.File((INSIDE / unit).read_bytes())
         tree[f"systemd/system/{target}.wants/{unit}"] = archive.Link(f"../{unit}")
+    for unit, drop_in in DROP_INS.items():
+        tree[f"systemd/system/{unit}.d/mpio-lab.conf"] = archive.File((INSIDE / drop_in).read_bytes())
     return archive.newc(
         {"init": archive.File((INSIDE / "init").read_bytes(), 0o755), "payload.cpio": archive.File(archive.newc(tree))}
     )
@@ -77,15 +77,17 @@ class Remote:
 
     def push_project(self, tree: Path | None = None) -> None:
         """Bring the project's present code into the guest, if what is there differs."""
-        packed = pack(tree or Path(mpio.__file__).parent.parent)
-        digest = hashlib.sha256(packed).hexdigest()
-        if self.sh("cat /opt/mpio/src/.hash 2>/dev/null").out == digest:
+        source = tree or Path(mpio.__file__).parent.parent
+        digest = hashlib.sha256(project.pack(source)).hexdigest()
+        there = self.sh("cat /opt/mpio/src/.hash 2>/dev/null; echo; python3 -V").out.split()
+        if there[0] == digest:
             return
         script = (
-            'set -e; cd /opt/mpio; rm -rf new; mkdir new; tar -xf - -C new; printf %s "$1" >new/.hash;'
-            "rm -rf src; mv new src"
+            "set -e; mkdir -p /opt/mpio; cd /opt/mpio; rm -rf new; mkdir new;"
+            'tar -xzf - -C new; printf %s "$1" >new/.hash; rm -rf src; mv new src'
         )
-        self.check("sh", "-c", script, "sh", digest, stdin=packed, timeout=120)
+        packed = project.pack(source, python=".".join(there[-1].split(".")[:2]))
+        self.check("sh", "-c", script, "sh", digest, stdin=gzip.compress(packed, mtime=0), timeout=120)
 
     def settle(self, timeout: float = 180) -> str:
         """Wait until systemd has nothing left to start; "running" or "degraded"."""
@@ -103,7 +105,15 @@ class Remote:
 class Guest(Remote):
     """A guest of one's own: boots on entering, leaves nothing on leaving."""
 
-    def __init__(self, layout: san.San | None = None, suite: str = image.DEFAULT, say: Say = process.quiet) -> None:
+    def __init__(
+        self,
+        layout: san.San | None = None,
+        suite: str = image.DEFAULT,
+        say: Say = process.quiet,
+        companion: Path | None = None,
+    ) -> None:
+        """`companion` is a file that is to go when the machine goes, however its owner dies."""
+        self._companion = companion
         self._layout = layout or san.GUIDE
         self._suite = suite
         self._say = say
@@ -112,7 +122,7 @@ class Guest(Remote):
 
     def __enter__(self) -> Self:
         built = image.get(self._suite, self._say)
-        spec = qemu.Spec(built, payload(self._layout))
+        spec = qemu.Spec(built, payload(self._layout), companion=self._companion)
         spec = replace(spec, accelerator=qemu.accelerator(built))
         self._say(f"starting the guest ({spec.accelerator})")
         with ExitStack() as stack:
@@ -147,25 +157,6 @@ class Guest(Remote):
         said = self.machine.ask("human-monitor-command", **{"command-line": line})
         if said.strip():
             raise errors.ProgramFailed(f"QEMU refused {line!r}: {said.strip()}")
-
-
-def pack(tree: Path) -> bytes:
-    """The project as a tar archive that is the same for the same files."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in _files(tree):
-            entry = tarfile.TarInfo(str(path.relative_to(tree)))
-            data = path.read_bytes()
-            entry.size, entry.mode = len(data), 0o755 if path.stat().st_mode & 0o100 else 0o644
-            tar.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def _files(tree: Path) -> Iterator[Path]:
-    for part in PROJECT:
-        for path in sorted((tree / part).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
 
 
 def main() -> int:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import fcntl
 import gzip
 import hashlib
-import importlib.metadata
+import inspect
 import json
+import lzma
 import os
 import re
 import shutil
+import struct
 import sys
-import tomllib
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import mpio
 from mpio import errors
-from mpio.lab import process
+from mpio.lab import packages, process
 from mpio.lab.process import Say
 
 
@@ -101,8 +102,8 @@ MASKED = (
 
 INITRAMFS = "MODULES=list\nRESUME=none\nFSTYPE=ext4\n"
 INITRAMFS_MODULES = "virtio_pci\nvirtio_blk\next4\n"
+KEPT = 3  # images of a suite
 DISK = "2G"  # sparse; LUNs are sparse files on it
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Image:
 
     @property
     def kernel(self) -> Path:
-        return self.folder / "vmlinuz"
+        return self.folder / "kernel"
 
     @property
     def initrd(self) -> Path:
@@ -140,8 +141,9 @@ def get(name: str = DEFAULT, say: Say = process.quiet) -> Image:
     """The image, built if the cache does not have it; then root is needed, for mmdebstrap and the files' owners."""
     image = _place(suite(name))
     if image.folder.is_dir():
+        os.utime(image.folder)
         return image
-    process.need("mmdebstrap", "mke2fs", "chroot")
+    process.need("mmdebstrap", "mke2fs", "chroot", "setpriv", "unshare")
     if os.geteuid() != 0:
         raise errors.NotRoot("building the lab's image needs root", "run once as root with the same XDG_CACHE_HOME")
     with _lock():
@@ -156,8 +158,10 @@ def _place(of: Suite) -> Image:
 
 def key(of: Suite) -> str:
     """Twelve digits of a hash over everything the image is made of."""
-    ingredients = [asdict(of), PACKAGES, EXCLUDED, MASKED, INITRAMFS, INITRAMFS_MODULES, DISK, requirements(of)]
-    ingredients += [(Path(__file__).parent / part).read_text() for part in ("image.py", "inside/mpio")]
+    ingredients = [asdict(of), PACKAGES, EXCLUDED, MASKED, INITRAMFS, INITRAMFS_MODULES, DISK]
+    ingredients += [packages.requirements(of.python), inspect.getsource(packages.install)]
+    ingredients += [(Path(__file__).parent / "inside/mpio").read_text()]
+    ingredients += [inspect.getsource(step) for step in (_build, unpacked, _mmdebstrap, _finish)]
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:12]
 
 
@@ -169,29 +173,42 @@ def _lock() -> Iterator[None]:
 
 
 def _build(image: Image, say: Say) -> None:
-    """Under the lock: whatever `new-*` lies about belongs to a build that died."""
-    for left in process.cache().glob("new-*"):
-        shutil.rmtree(left)
-    work = process.cache() / f"new-{os.getpid()}"
-    root, parts = work / "root", work / "parts"
-    parts.mkdir(parents=True)
-    try:
+    with process.scratch(process.cache() / f"new-{os.getpid()}") as work:
+        root, parts = work / "root", work / "parts"
+        parts.mkdir()
         say(f"building the {image.suite.name} guest (once)")
-        process.call(_mmdebstrap(image.suite, root), say)
-        _packages(image.suite, root, work, say)
+        process.call(process.bound(_mmdebstrap(image.suite, root)), say)
+        packages.install(image.suite.python, root, work, say)
         _finish(root)
-        shutil.copy(next(root.glob("boot/vmlinuz-*")), parts / "vmlinuz")
-        # Unpacked here, because the emulated processor takes seconds for it.
+        # Both unpacked here, because the emulated processor takes seconds for it.
+        (parts / "kernel").write_bytes(unpacked(next(root.glob("boot/vmlinuz-*")).read_bytes()))
         (parts / "initrd").write_bytes(gzip.decompress(next(root.glob("boot/initrd.img-*")).read_bytes()))
         disk = parts / "disk.ext4"
-        process.call(
-            ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", str(root), str(disk), DISK], say
-        )
-        for old in process.cache().glob(f"{image.suite.name}-*"):
-            shutil.rmtree(old)  # a guest that still runs on it has its files open
+        make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", str(root), str(disk), DISK]
+        process.call(process.bound(make), say)
         parts.rename(image.folder)
-    finally:
-        shutil.rmtree(work)
+    forget(image.suite)
+
+
+def forget(of: Suite) -> None:
+    """Of a suite the images used last stay: two checkouts of the project may each have theirs."""
+    images = sorted(process.cache().glob(f"{of.name}-*"), key=lambda folder: folder.stat().st_mtime)
+    for old in images[:-KEPT]:
+        shutil.rmtree(old)  # a guest that still runs on it has its files open
+
+
+def unpacked(kernel: bytes) -> bytes:
+    """The ELF image in a bzImage (Documentation/arch/x86/boot.rst), which QEMU starts by its PVH entry; or what it was.
+
+    Only compressions that Python 3.11 knows are undone.
+    """
+    setup, (offset, length) = kernel[0x1F1] or 4, struct.unpack_from("<II", kernel, 0x248)
+    start = (setup + 1) * 512 + offset
+    payload = kernel[start : start + length]
+    for magic, decompressor in ((b"\xfd7zXZ\0", lzma.LZMADecompressor()), (b"\x1f\x8b", zlib.decompressobj(31))):
+        if payload.startswith(magic):
+            return decompressor.decompress(payload)  # the size behind the stream is left over
+    return kernel
 
 
 def _mmdebstrap(of: Suite, root: Path) -> list[str]:
@@ -241,63 +258,6 @@ def _dates() -> list[str]:
         return []
     dumped = process.call(["apt-config", "dump"])
     return [line.rstrip(";") for line in dumped.splitlines() if re.match(r"Acquire::Check-(Valid-Until|Date) ", line)]
-
-
-def requirements(of: Suite) -> str:
-    """The guest's Python packages as pip's requirements: the lock's entries, without a lock what runs here."""
-    if tuple(map(int, of.python.split("."))) < (3, 11):
-        return ""
-    top = Path(mpio.__file__).parent.parent
-    lock = top / "requirements.lock"
-    entries = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text()) if lock.is_file() else []
-    locked = {_canonical(re.split(r"[=<>!~ ;]", entry)[0]): entry.strip() for entry in entries}
-    wanted = []
-    for name in _closure(_direct(top)):
-        wanted.append(locked.get(name) or f"{name}=={importlib.metadata.version(name)}")
-    return "\n".join(wanted) + "\n"
-
-
-def _direct(top: Path) -> list[str]:
-    project = top / "pyproject.toml"
-    if project.is_file():
-        return list(tomllib.loads(project.read_text())["project"]["dependencies"])
-    return importlib.metadata.requires("mpio-toolkit") or []
-
-
-def _closure(direct: list[str]) -> list[str]:
-    """The names of these packages and of all that they need, as installed here."""
-    names: set[str] = set()
-    queue = list(direct)
-    while queue:
-        requirement = queue.pop()
-        name = _canonical(re.split(r"[^A-Za-z0-9._-]", requirement)[0])
-        if "extra ==" in requirement or name in names:
-            continue
-        try:
-            queue += importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue  # needed on other systems only
-        names.add(name)
-    return sorted(names)
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _packages(of: Suite, root: Path, work: Path, say: Say) -> None:
-    text = requirements(of)
-    if not text:
-        return
-    listed = work / "requirements.txt"
-    listed.write_text(text)
-    library = root / "opt/mpio/lib"
-    say("installing the guest's Python packages")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", f"--target={library}"]
-    pip += [f"--python-version={of.python}", "--implementation=cp", "--only-binary=:all:"]
-    pip += [f"--platform={platform}" for platform in PLATFORMS]
-    process.call([*pip, "-r", str(listed)])
-    process.call(["chroot", str(root), "python3", "-m", "compileall", "-q", "/opt/mpio/lib"])
 
 
 def _finish(root: Path) -> None:

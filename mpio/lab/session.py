@@ -28,7 +28,6 @@ from mpio.lab.process import Say
 
 NAME = "lab"
 SITE = Path(__file__).parent / "guide-site.toml"
-DEMO = (("mpio", "plan"), ("mpio", "apply", "--yes"), ("mpio", "verify"))
 START_SECONDS = 900.0  # an image may have to be built first
 
 
@@ -89,18 +88,6 @@ def run(argv: Sequence[str], hear: Hear, say: Say = process.quiet, *, name: str 
     with any_guest(say, name) as where:
         where.push_project()
         return where.run(argv, stdin=stdin, timeout=None, hear=hear).code
-
-
-def demo(hear: Hear, say: Say = process.quiet) -> int:
-    """The main job on a fresh guest with the guide's SAN; the exit code of the verification."""
-    with guest.Guest(say=say) as fresh:
-        fresh.push_project()
-        fresh.put("/etc/mpio/site.toml", SITE.read_bytes())
-        code = 0
-        for argv in DEMO:
-            say("prague# " + " ".join(argv))
-            code = fresh.run(argv, timeout=None, hear=hear).code
-    return code
 
 
 def up(say: Say = process.quiet, *, name: str = NAME, suite: str = image.DEFAULT, layout: Path | None = None) -> None:
@@ -245,7 +232,7 @@ def serve(name: str, suite: str, layout: Path | None) -> int:
     qemu.end_on_sigterm()
     wanted = san.from_json(layout.read_text()) if layout else san.GUIDE
     path = _socket(name)
-    with guest.Guest(wanted, suite) as owned:
+    with guest.Guest(wanted, suite, companion=path) as owned:
         path.unlink(missing_ok=True)
         try:
             with Owner(path, owned) as owner:
@@ -263,7 +250,7 @@ def serve(name: str, suite: str, layout: Path | None) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mpio.lab.session", description=__doc__)
-    parser.add_argument("verb", choices=["up", "run", "down", "demo", "reset", "checkpoint", "restore", "serve"])
+    parser.add_argument("verb", choices=["up", "run", "down", "reset", "checkpoint", "restore", "serve"])
     parser.add_argument("--name", default=NAME, help="which guest, of several")
     parser.add_argument("--suite", default=image.DEFAULT)
     parser.add_argument("--san", type=Path, metavar="FILE", help="another SAN than the guide's (JSON)")
@@ -281,8 +268,6 @@ def main() -> int:
                 return run(argv, channel.pass_on, process.to_stderr, name=options.name, stdin=given)
             case "down":
                 down(options.name)
-            case "demo":
-                return demo(channel.pass_on, process.to_stderr)
             case "serve":
                 return serve(options.name, options.suite, options.san)
             case verb:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from mpio import probe, topology
@@ -57,9 +56,10 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
             asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
         return asked
 
+    # One after another: every discovery session of a host has the same ISID (open-iscsi, usr/discovery.c), so a target that
+    # serves several portals takes a second one for the first come again, and ends that (RFC 7143, 6.3.5; seen on LIO).
     portals = [p for p in site.portals if not topology.excludes(site, p)]
-    with ThreadPoolExecutor(max_workers=max(1, len(portals))) as pool:
-        return tuple(asked for asked in pool.map(ask, portals) if asked is not None)
+    return tuple(asked for asked in map(ask, portals) if asked is not None)
 
 
 def _black_holes(machine: Machine, site: Site, seen: Host) -> tuple[tuple[str, Portal, int], ...]:

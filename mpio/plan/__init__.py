@@ -18,6 +18,7 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
     shares = (
         ground.initiator(site, host, forced),
         ground.network(site, host, forced),
+        maps.configured(site, host, forced),
         ground.services(host),
         iscsi.ifaces(site, host),
         timeouts.configured(site, host),
@@ -25,7 +26,6 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
         leftovers.sessions(site, host, pairs),
         iscsi.discovery_records(host),
         iscsi.records(site, host, pairs),
-        maps.configured(site, host, forced),
         maps.present(site, host, pairs),
         leftovers.ifaces(site, host),
         Share(iscsi.logins(site, host, pairs)),

@@ -87,7 +87,9 @@ def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
     if text != before:
         why = "there is no drop-in for the site's LUNs" if before is None else "the drop-in is not what the site says"
         note = Note("file", MULTIPATH_DROP_IN)
-        steps.append(Write(Part.MULTIPATH, why, MULTIPATH_DROP_IN, text, 0o644, before, notes=(note,)))
+        # A multipathd that starts without the drop-in renames every map, open ones too (tried on 0.9.4): it comes first.
+        part = Part.SERVICES if host.maps and not runs(host) else Part.MULTIPATH
+        steps.append(Write(part, why, MULTIPATH_DROP_IN, text, 0o644, before, notes=(note,)))
     for lun in site.luns:
         if lun.wwid not in host.registered:
             why = f"{lun.wwid} is not registered, so find_multipaths strict would not take it"
@@ -96,6 +98,11 @@ def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
     if (steps or stale) and answers(host):
         steps.append(multipathd.reconfigure(why=stale or "multipathd has not read this yet"))
     return Share(tuple(steps), refused)
+
+
+def runs(host: Host) -> bool:
+    unit = host.unit(systemctl.MULTIPATHD)
+    return unit is not None and unit.active == "active"
 
 
 def answers(host: Host) -> bool:

@@ -88,7 +88,7 @@ ON_TARGET: dict[str, Callable[[dict[str, Any], dict[str, Any], list[str]], None]
     "unmap": lambda _, target, args: san.unmap_lun(san.group(target), int(args[0])),
     "map": lambda layout, target, args: san.map_lun(san.group(target), numbered(layout, args[0])),
     "portal-remove": lambda _, target, args: (san.group(target) / "np" / args[0]).rmdir(),
-    "portal-add": lambda _, target, args: san.add_portal(san.group(target), args[0]),
+    "portal-add": lambda _, target, args: san.add_portals([san.group(target) / "np" / args[0]]),
     "chap": lambda _, target, args: chap(target, args),
     "no-chap": lambda _, target, __: san.set_chap(san.group(target), None),
     "allow": lambda _, target, args: san.allow(target, args),

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,27 @@ def description() -> dict[str, Any]:
 
 
 def build_links(san: dict[str, Any]) -> None:
+    """Few programs, since each costs 0.1 s of an emulated processor: `ip` in batches, one for each namespace."""
     if not Path("/run/netns", NAMESPACE).exists():
         run("ip", "netns", "add", NAMESPACE)
-        run("ip", "-n", NAMESPACE, "link", "set", "lo", "up")
+    here, there = [], ["link set lo up"]
     for link in san["links"]:
         if not Path("/sys/class/net", link["nic"]).exists():
-            run("ip", "link", "add", link["nic"], "type", "veth", "peer", "name", link["end"], "netns", NAMESPACE)
-        batch = [f"link set {link['end']} mtu {link['mtu']} up"]
-        batch += [address(one, link["end"]) for one in link["end_addresses"]]
-        run("ip", "-n", NAMESPACE, "-batch", "-", text="\n".join(batch) + "\n")
-        batch = [f"link set {link['nic']} mtu {link['mtu']} up"]
-        batch += [address(one, link["nic"]) for one in link["nic_addresses"]]
-        run("ip", "-batch", "-", text="\n".join(batch) + "\n")
+            here.append(f"link add {link['nic']} type veth peer name {link['end']} netns {NAMESPACE}")
+        here.append(f"link set {link['nic']} mtu {link['mtu']} up")
+        here += [address(one, link["nic"]) for one in link["nic_addresses"]]
+        there.append(f"link set {link['end']} mtu {link['mtu']} up")
+        there += [address(one, link["end"]) for one in link["end_addresses"]]
+    run("ip", "-batch", "-", text="\n".join(here) + "\n")
+    run("ip", "-n", NAMESPACE, "-batch", "-", text="\n".join(there) + "\n")
+    # The kernel's link watch lets a second event wait for a second; until then nothing is sent.
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not all(is_up(link["nic"]) for link in san["links"]):
+        time.sleep(0.02)
+
+
+def is_up(nic: str) -> bool:
+    return Path("/sys/class/net", nic, "operstate").read_text().strip() == "up"
 
 
 def address(cidr: str, nic: str) -> str:
@@ -102,20 +112,20 @@ def build_targets(san: dict[str, Any]) -> None:
             if target["luns"] is None or lun["number"] in target["luns"]:
                 map_lun(tpg, lun)
         allow(target, target["initiators"])
-        for portal in target["portals"]:
-            add_portal(tpg, portal)
-        write(tpg / "enable", 1)
+    add_portals([group(target) / "np" / portal for target in san["targets"] for portal in target["portals"]])
+    for target in san["targets"]:
+        write(group(target) / "enable", 1)
 
 
 def group(target: dict[str, Any]) -> Path:
     return ISCSI / str(target["name"]) / f"tpgt_{target['tpgt']}"
 
 
-def add_portal(tpg: Path, portal: str) -> None:
-    place = tpg / "np" / portal
-    if not place.exists():
+def add_portals(places: list[Path]) -> None:
+    new = [str(place) for place in places if not place.exists()]
+    if new:
         # A portal listens in the namespace of the process that makes it; `ip netns exec` would hide configfs.
-        run("nsenter", f"--net=/run/netns/{NAMESPACE}", "mkdir", str(place))
+        run("nsenter", f"--net=/run/netns/{NAMESPACE}", "mkdir", *new)
 
 
 def map_lun(tpg: Path, lun: dict[str, Any]) -> None:
@@ -174,11 +184,10 @@ def set_chap(tpg: Path, chap: dict[str, str] | None) -> None:
 
 
 def write_chap(auth: Path, chap: dict[str, str]) -> None:
-    # LIO takes all that is written, a newline too.
-    (auth / "userid").write_text(chap["username"])
-    (auth / "password").write_text(chap["password"])
-    (auth / "userid_mutual").write_text(chap.get("username_in") or "NULL")
-    (auth / "password_mutual").write_text(chap.get("password_in") or "NULL")
+    write(auth / "userid", chap["username"])
+    write(auth / "password", chap["password"])
+    write(auth / "userid_mutual", chap.get("username_in") or "NULL")
+    write(auth / "password_mutual", chap.get("password_in") or "NULL")
 
 
 # -- the whole
