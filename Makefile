@@ -14,10 +14,10 @@ demo: setup  ## the main job on the embedded lab: from a site file to healthy mu
 	$(BIN)/mpio lab demo
 
 test: setup  ## all tests, guests included, in their short forms
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 nightly: setup  ## all tests, the long forms too
-	$(BIN)/python -m pytest --nightly $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nightly $(ARGS)
 
 lint: setup  ## the tests of the house alone: style, types, spelling, shell, layers, fresh pages
 	$(BIN)/python -m pytest tests/test_house.py $(ARGS)

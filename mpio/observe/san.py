@@ -56,8 +56,8 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
             asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
         return asked
 
-    # One after another: every discovery session of a host has the same ISID (open-iscsi, usr/discovery.c), so a target that
-    # serves several portals takes a second one for the first come again, and ends that (RFC 7143, 6.3.5; seen on LIO).
+    # One after another: every discovery session of a host has the same ISID (open-iscsi, usr/discovery.c), so a target
+    # that serves several portals may take a second one for the first come again, and end that (RFC 7143, 6.3.5).
     portals = [p for p in site.portals if not topology.excludes(site, p)]
     return tuple(asked for asked in map(ask, portals) if asked is not None)
 

@@ -87,7 +87,7 @@ def configured(site: Site, host: Host, forced: frozenset[str]) -> Share:
     if text != before:
         why = "there is no drop-in for the site's LUNs" if before is None else "the drop-in is not what the site says"
         note = Note("file", MULTIPATH_DROP_IN)
-        # A multipathd that starts without the drop-in renames every map, open ones too (tried on 0.9.4): it comes first.
+        # A multipathd that starts without the drop-in renames every map, open ones too (seen on 0.9.4): before it.
         part = Part.SERVICES if host.maps and not runs(host) else Part.MULTIPATH
         steps.append(Write(part, why, MULTIPATH_DROP_IN, text, 0o644, before, notes=(note,)))
     for lun in site.luns:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from mpio.lab import san
+from mpio import recording, sitefile
+from mpio.lab import record, san, session
 from mpio.lab.channel import GuestLost
 from mpio.lab.guest import Guest
+from mpio.replay import Replay
+from mpio.tools import multipath, multipathd
+from vm import hosts
 from vm.conftest import Boot
 
 LOGIN = """
@@ -118,3 +124,25 @@ def test_a_guest_that_dies_is_lost_and_no_exit_code(boot: Boot) -> None:
     own.machine.ask("quit")
     with pytest.raises(GuestLost):
         own.sh("true")
+
+
+def test_what_mpio_asks_is_what_the_lab_records(guest: Guest) -> None:
+    host = hosts.applied(guest)
+    for verb in (("status",), ("plan",), ("verify",)):
+        host.mpio(*verb, "--record", "/root/kept", exits=None)
+    asked = set()
+    for name in host.sh("ls /root/kept").split():
+        argv = recording.load(host.text(f"/root/kept/{name}")).argv
+        asked.add(tuple(re.sub("^if=/dev/sd[a-z]+$", "if=/dev/sda", word) for word in argv))
+    site = sitefile.load(str(session.SITE), owner=session.SITE.stat().st_uid)
+    known = {recording.mask_argv(record.call(ask).argv) for ask in record.asks(site).values()}
+    assert asked <= known, asked - known
+    assert ("multipathd", "show", "maps", "json") in asked
+
+
+def test_the_lab_records_what_a_guest_says(guest: Guest, tmp_path: Path) -> None:
+    host = hosts.applied(guest)
+    calls = {"maps": record.call(multipathd.maps), "t": record.call(multipath.installed)}
+    assert record.keep(guest, calls, tmp_path, {"distribution": "bookworm"}) == 2
+    assert {view.name for view in multipathd.maps(Replay.folder(tmp_path))} == set(hosts.ALIASES.values())
+    assert recording.load((tmp_path / "t").read_text()).out == host.sh("multipath -t")
