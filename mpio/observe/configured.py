@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from mpio import dropin, presets, run, trust
 from mpio.errors import UsageError
-from mpio.host import Effective, Host
+from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
 from mpio.observe import states
-from mpio.plan import maps
+from mpio.plan import iscsi, maps
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
 from mpio.site import Chap, Site
 from mpio.step import Step, Write
@@ -30,11 +30,12 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d) if n.endswith(".conf")]
     paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
     paths += list(seen.memory.names("file"))
-    if site is not None and site.chap is not None:
-        paths += [n.path for n in seen.nodes]
-    if site is not None and site.discovery_chap is not None:
-        seen = replace(seen, discovery_records={p: iscsidb.discovery_record(read, p) for p in site.portals})
-        paths += seen.discovery_records.values()
+    chap = site is not None and site.chap is not None
+    paths += [n.path for n in seen.nodes if chap or iscsi.SECRET in n.settings]
+    asked = {Portal.parse(name) for name in seen.memory.names("discovery")}
+    asked |= set(site.portals) if site is not None and site.discovery_chap is not None else set()
+    seen = replace(seen, discovery_records={p: iscsidb.discovery_record(read, p) for p in sorted(asked)})
+    paths += seen.discovery_records.values()
     files = {p: read.text(p) for p in dict.fromkeys(paths)}
     return replace(
         seen,

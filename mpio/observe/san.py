@@ -45,7 +45,7 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
             if (i.name, i.nic) in bound
             and (seen.probes.get((i.name, portal)) is Answer.ANSWERED or (i.name, portal) in alive)
         ]
-        path = seen.discovery_records.get(portal)
+        path = seen.discovery_records.get(portal) if seen.discovery_chap else None
         stored = path is not None
         if not through or (path and seen.files.get(path) is None):
             return None

@@ -18,15 +18,17 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
     shares = (
         ground.initiator(site, host, forced),
         ground.network(site, host, forced),
+        leftovers.registered(site, host),
         maps.configured(site, host, forced),
         ground.services(host),
         iscsi.ifaces(site, host),
         timeouts.configured(site, host),
         timeouts.live(site, host, pairs),
         leftovers.sessions(site, host, pairs),
-        iscsi.discovery_records(host),
+        iscsi.discovery_records(site, host),
         iscsi.records(site, host, pairs),
         maps.present(site, host, pairs),
+        leftovers.discoveries(site, host),
         leftovers.ifaces(site, host),
         Share(iscsi.logins(site, host, pairs)),
     )

@@ -8,8 +8,8 @@ from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
-from mpio.plan import maps
-from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_DROP_IN, Share
+from mpio.plan import ground, maps
+from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, Share
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, keyfile, multipath, multipathd, systemctl
 from mpio.topology import usable
@@ -71,11 +71,16 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     steps += [
         _removed(host, name, why)
         for name in memory.names("file")
-        if name != MULTIPATH_DROP_IN and host.files.get(name) is not None
+        if name != MULTIPATH_DROP_IN and host.files.get(name) is not None and not _grown(host, name)
     ]
     steps += _keys(host)
     steps += [Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name)) for name in memory.names("unit")]
     return Share(tuple(steps))
+
+
+def _grown(host: Host, path: str) -> bool:
+    """The user has written into the multipath.conf that mpio made: it is the user's now."""
+    return path == MULTIPATH_CONF and host.files.get(path) != ground.MINIMAL_CONF
 
 
 def _named(host: Host, said: Iterable[Finding], forced: frozenset[str]) -> tuple[Finding, ...]:
@@ -122,6 +127,12 @@ def _keys(host: Host) -> list[Step]:
             new = keyfile.with_values(text, back, separator=separator)
             said = ", ".join(f"{k} was {v if v is not None else 'not set'}" for k, v in back.items())
             steps.append(Write(Part.TIMEOUTS, said, path, new, None, text))
+    for node in host.nodes:
+        ours = _of_file(host, node.path)
+        kept = {k: v.before for k, v in ours.items() if v.before is not None and node.settings.get(k) == v.ours}
+        if kept:
+            why = f"{node.pair} was there before mpio, with other settings"
+            steps.append(iscsiadm.record_update(node.pair, kept, why=why, part=Part.TIMEOUTS))
     for name, key in host.memory.keys.items():
         path, _, _ = name.rpartition(" ")
         now = host.files.get(path)

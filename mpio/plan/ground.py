@@ -13,6 +13,7 @@ from mpio.step import Command, Note, Part, Step, Write
 from mpio.tools import keyfile, sysctl, systemctl
 
 NAME_KEY = "InitiatorName"
+MINIMAL_CONF = "# made by mpio because there was none; mpio's own settings are in conf.d/90-mpio.conf\n"
 ENABLED = ("enabled", "static", "alias", "indirect", "generated")  # not enabled-runtime: that is gone after a reboot
 
 
@@ -116,9 +117,8 @@ def services(host: Host) -> Share:
     steps: list[Step] = []
     if host.files.get(MULTIPATH_CONF) is None and host.needs_multipath_conf:
         why = "multipathd does not start without a configuration file here"
-        text = "# made by mpio because there was none; mpio's own settings are in conf.d/90-mpio.conf\n"
         steps.append(
-            Write(Part.SERVICES, why, MULTIPATH_CONF, text, 0o644, None, notes=(Note("file", MULTIPATH_CONF),))
+            Write(Part.SERVICES, why, MULTIPATH_CONF, MINIMAL_CONF, 0o644, None, notes=(Note("file", MULTIPATH_CONF),))
         )
     login = login_unit(host)
     for unit, run in (

@@ -15,6 +15,15 @@ from mpio.step import Command, Note, Part, Step, Write
 from mpio.tools import iscsiadm, iscsidb, iscsierr, systemctl
 from mpio.topology import Pairs
 
+SECRET = "node.session.auth.password"
+CHAP_KEYS = (
+    "node.session.auth.authmethod",
+    "node.session.auth.username",
+    SECRET,
+    "node.session.auth.username_in",
+    "node.session.auth.password_in",
+)
+
 
 def ifaces(site: Site, host: Host) -> Share:
     steps: list[Step] = []
@@ -113,17 +122,31 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
             steps.append(iscsiadm.record_update(pair, differs, why="a new record has the defaults of iscsid.conf"))
         elif differs:
             said = ", ".join(f"{key} is {node.settings.get(key, 'not set')}" for key in differs)
-            steps.append(iscsiadm.record_update(pair, differs, why=said))
+            steps.append(replace(iscsiadm.record_update(pair, differs, why=said), notes=_adopted(host, node, differs)))
         if node is not None:
             # The update before it changes the same file, which this look has not seen: its keys are said again.
-            steps.extend(_chap(host, node.path, {**differs, **host.chap}, f"the record of {pair}"))
+            steps.extend(_chap(host, node.path, {**differs, **_chap_of(host, node)}, f"the record of {pair}"))
     return Share(tuple(steps))
 
 
-def _chap(host: Host, path: str, settings: Mapping[str, str], whose: str) -> tuple[Step, ...]:
+def _adopted(host: Host, node: Node, differs: Mapping[str, str]) -> tuple[Note, ...]:
+    """The previous values in a record that somebody else made: teardown puts them back."""
+    if host.memory.has("record", str(node.pair)):
+        return ()
+    return tuple(Note("key", f"{node.path} {key}", node.settings.get(key), value) for key, value in differs.items())
+
+
+def _chap_of(host: Host, node: Node) -> dict[str, str | None]:
+    """The CHAP keys that a record is to have; those that the site does not name go from records of mpio's own."""
+    if not host.chap and not host.memory.has("record", str(node.pair)):
+        return {}
+    return {**dict.fromkeys(CHAP_KEYS), **host.chap} if host.chap or SECRET in node.settings else {}
+
+
+def _chap(host: Host, path: str, settings: Mapping[str, str | None], whose: str) -> tuple[Step, ...]:
     """CHAP values go into the record file itself: iscsiadm takes secrets on its command line only (facts 1.8)."""
     text = host.files.get(path)
-    if (not host.chap and not host.discovery_chap) or text is None:
+    if text is None or not any(".auth." in key for key in settings):
         return ()
     new = iscsidb.record_text_with(text, settings)
     if new == text:
@@ -131,10 +154,11 @@ def _chap(host: Host, path: str, settings: Mapping[str, str], whose: str) -> tup
     return (Write(Part.DISCOVERY, f"{whose} has not the site's CHAP login", path, new, 0o600, text, secret=True),)
 
 
-def discovery_records(host: Host) -> Share:
+def discovery_records(site: Site, host: Host) -> Share:
     """Discovery CHAP lives in a discovery record, one a portal; without it none is made."""
     steps: list[Step] = []
-    for portal, path in host.discovery_records.items():
+    for portal in site.portals if host.discovery_chap else ():
+        path = host.discovery_records[portal]
         if host.files.get(path) is None:
             note = Note("discovery", str(portal))
             why = f"there is no discovery record for {portal}, which is to hold the CHAP login"

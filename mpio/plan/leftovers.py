@@ -11,7 +11,7 @@ from mpio.host import Host, Node, Session
 from mpio.plan.shape import Share
 from mpio.site import Site
 from mpio.step import Part, Step
-from mpio.tools import iscsiadm
+from mpio.tools import iscsiadm, multipath
 from mpio.topology import Pairs
 
 
@@ -70,4 +70,34 @@ def ifaces(site: Site, host: Host) -> Share:
         )
         if not used:
             steps.append(iscsiadm.iface_delete(iface.name, why=f"the site no longer names {iface.name}"))
+    return Share(tuple(steps))
+
+
+def discoveries(site: Site, host: Host) -> Share:
+    """Discovery records that mpio made for a CHAP login that the site no longer has."""
+    steps: list[Step] = []
+    for portal, path in host.discovery_records.items():
+        wanted = host.discovery_chap and portal in site.portals
+        if not wanted and host.files.get(path) is not None and host.memory.has("discovery", str(portal)):
+            steps.append(iscsiadm.discoverydb_delete(portal, why=f"the site asks {portal} without CHAP"))
+    return Share(tuple(steps))
+
+
+def registered(site: Site, host: Host) -> Share:
+    """WWIDs that mpio registered for LUNs that left the site. Under strict their closed maps go too: nothing would make
+    them again. Anywhere else multipathd would, and register them itself.
+    """
+    defaults = host.effective.installed.get("", {}) if host.effective else {}
+    if defaults.get("find_multipaths") != "strict":
+        return Share()
+    named = {lun.wwid for lun in site.luns}
+    steps: list[Step] = []
+    for wwid in host.memory.names("wwid"):
+        mapped = next((m for m in host.maps if m.wwid == wwid), None)
+        if wwid in named or wwid not in host.registered or (mapped and guard.in_use(host, mapped)):
+            continue
+        why = f"the site no longer names {wwid}"
+        if mapped:
+            steps.append(multipath.flush(mapped.name, why=why))
+        steps.append(multipath.forget(wwid, why=why))
     return Share(tuple(steps))

@@ -91,6 +91,7 @@ def test_a_checkpoint_brings_back_disk_and_memory(fresh: Guest) -> None:
     assert fresh.check("systemctl", "is-active", "multipathd") == "active\n"
 
 
+@pytest.mark.nightly
 def test_another_san_over_ipv6_is_there_again_after_a_reboot(boot: Boot) -> None:
     guide = san.GUIDE
     layout = replace(

@@ -65,6 +65,7 @@ def test_a_reboot_keeps_it_with_no_help(applied: Prague) -> None:
     assert json.loads(applied.mpio("plan", "-o", "json").out)["steps"] == []
 
 
+@pytest.mark.nightly
 def test_the_runbook_of_a_plan_does_what_the_plan_says(bare: Prague) -> None:
     """Two scripts, since a bare host's plan ends in discovery; nothing of mpio carries anything out."""
     for _ in range(2):

@@ -144,6 +144,7 @@ def test_nothing_is_taken_from_under_its_users(used: Prague) -> None:
     assert "hydra_apps-a01" not in used.text("/etc/multipath/conf.d/90-mpio.conf")
 
 
+@pytest.mark.nightly
 def test_force_lets_just_the_named_refusal_pass(used: Prague) -> None:
     used.put(SITE_PATH, SITE.replace("hydra_apps-a01", "renamed"))
     used.mpio("apply", "--yes", "--force", "MP408", exits=1)
