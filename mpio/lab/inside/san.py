@@ -184,10 +184,11 @@ def set_chap(tpg: Path, chap: dict[str, str] | None) -> None:
 
 
 def write_chap(auth: Path, chap: dict[str, str]) -> None:
-    write(auth / "userid", chap["username"])
-    write(auth / "password", chap["password"])
-    write(auth / "userid_mutual", chap.get("username_in") or "NULL")
-    write(auth / "password_mutual", chap.get("password_in") or "NULL")
+    # LIO takes these as they come: with a newline at its end no secret would ever match.
+    (auth / "userid").write_text(chap["username"])
+    (auth / "password").write_text(chap["password"])
+    (auth / "userid_mutual").write_text(chap.get("username_in") or "NULL")
+    (auth / "password_mutual").write_text(chap.get("password_in") or "NULL")
 
 
 # -- the whole
