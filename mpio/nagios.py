@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mpio.errors import Exit, MpioError
-from mpio.findings import Finding, Severity
-from mpio.topology import Lun
+
+if TYPE_CHECKING:
+    from mpio.findings import Finding
+    from mpio.topology import Lun
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -19,7 +22,7 @@ def code(verdict: Exit) -> int:
 
 
 def worst(findings: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(f.summary for f in findings if f.severity in (Severity.ERROR, Severity.CRITICAL))
+    return tuple(f.summary for f in findings if f.severity.value in ("error", "critical"))
 
 
 def line(verdict: Exit, luns: Iterable[Lun], said: tuple[str, ...], drift: int) -> str:
@@ -35,6 +38,12 @@ def line(verdict: Exit, luns: Iterable[Lun], said: tuple[str, ...], drift: int) 
     return f"MPIO {WORDS[code(verdict)]} - {_plain('; '.join(words))} | {' '.join([*data, f'drift={drift};0'])}"
 
 
+def without_sessions(names: tuple[str, ...]) -> str:
+    """The line of a host that has no iSCSI session at all."""
+    data = " ".join(f"'{_named(name)}'=0;;1:;0;" for name in names)
+    return f"MPIO CRITICAL - {len(names)} LUNs: {len(names)} failed; there is no iSCSI session | {data}"
+
+
 def unknown(error: MpioError) -> str:
     first, *_ = error.message.split("\n")
     return f"MPIO UNKNOWN - {_plain(first)}"
@@ -42,7 +51,11 @@ def unknown(error: MpioError) -> str:
 
 def _label(lun: Lun) -> str:
     """Any characters but an equals sign and a quote may stand in a label (Monitoring Plugins guidelines)."""
-    return _plain(lun.alias or lun.wwid).replace("=", "_").replace("'", "_")
+    return _named(lun.alias or lun.wwid)
+
+
+def _named(name: str) -> str:
+    return _plain(name).replace("=", "_").replace("'", "_")
 
 
 def _plain(text: str) -> str:

@@ -66,3 +66,8 @@ def test_only_what_is_bad_is_said() -> None:
 def test_an_error_is_unknown() -> None:
     assert nagios.unknown(MpioError("a|b\nc")) == "MPIO UNKNOWN - a/b"
     assert nagios.unknown(SiteError("/x", ("one", "two"))) == "MPIO UNKNOWN - /x: 2 mistakes:"
+
+
+def test_a_host_without_any_session_is_critical_at_once() -> None:
+    said = nagios.without_sessions(("a=b", "c"))
+    assert said == "MPIO CRITICAL - 2 LUNs: 2 failed; there is no iSCSI session | 'a_b'=0;;1:;0; 'c'=0;;1:;0;"

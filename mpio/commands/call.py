@@ -13,7 +13,6 @@ from mpio.errors import MpioError, NeedsYes, NotRoot, UsageError
 from mpio.files import Files
 from mpio.machine import Machine
 from mpio.run import Runner
-from mpio.tools import sysfs
 
 if TYPE_CHECKING:
     from mpio.site import Site
@@ -33,6 +32,7 @@ class Call:
 
     def site(self) -> Site:
         from mpio import sitefile
+        from mpio.tools import sysfs
 
         return sitefile.load(self.site_path, nics=frozenset(sysfs.nic_names(self.machine.files)))
 
