@@ -13,10 +13,10 @@ from mpio import iscsilock, memory, observe, plan, settle
 from mpio.errors import Busy, Interrupted, MpioError
 from mpio.findings import Finding, finding
 from mpio.host import Asked as SanAsked
-from mpio.host import Host, Portal
+from mpio.host import Host
 from mpio.machine import Machine
 from mpio.observe import configured
-from mpio.plan import Plan, iscsi
+from mpio.plan import Plan
 from mpio.program import Done
 from mpio.site import Site
 from mpio.step import Command, Part, Step, Write
@@ -95,9 +95,9 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
 def _deaf(outcome: Outcome) -> tuple[SanAsked, ...]:
     """The portals that held a discovery step until its limit: asked once in a run, they are not asked again."""
     return tuple(
-        SanAsked(Portal.parse(step.argv[step.argv.index("-p") + 1]), (), iscsierr.Code.FATAL_LOGIN, said)
+        SanAsked(iscsiadm.portal_of(step), (), iscsierr.Code.FATAL_LOGIN, said)
         for step, said, _ in outcome.failed.values()
-        if isinstance(step, Command) and step.argv[1:3] == ("-m", "discovery")
+        if isinstance(step, Command) and iscsiadm.is_discovery(step)
     )
 
 
@@ -116,11 +116,11 @@ def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: T
     steps = tuple(steps)
     note(machine, steps)
     for step in steps:
-        if not iscsi.is_login(step):
+        if not iscsiadm.is_login(step):
             _one(machine, step, outcome, tell)
             if strict and outcome.failed:
                 return
-    logins = [s for s in steps if iscsi.is_login(s)]
+    logins = [s for s in steps if iscsiadm.is_login(s)]
     if not logins:
         return
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(logins))) as pool:
@@ -191,10 +191,9 @@ def _limit(step: Command) -> float | None:
     """
     if step.argv[0] != "iscsiadm":
         return 120.0
-    if iscsi.is_login(step):
+    if iscsiadm.is_login(step):
         return LOGIN_LIMIT
-    # A nonpersistent discovery holds the lock only at its start (tried on 2.1.8).
-    return iscsiadm.DISCOVERY_LIMIT if step.argv[2] == "discovery" and "nonpersistent" in step.argv else None
+    return iscsiadm.DISCOVERY_LIMIT if iscsiadm.is_discovery(step) else None
 
 
 def _failed(outcome: Outcome, step: Command, done: Done, tell: Tell) -> None:
@@ -210,9 +209,9 @@ def findings(outcome: Outcome) -> tuple[Finding, ...]:
     for step, said, code in outcome.failed.values():
         if not any(key(step) == key(s) for s in outcome.left):
             continue  # a later round healed it
-        if isinstance(step, Command) and iscsi.is_login(step):
+        if isinstance(step, Command) and iscsiadm.is_login(step):
             detail = f"{said} ({iscsierr.reason(code)})" if code else said
-            found.append(finding(_login_code(code), str(iscsi.pair_of(step)), detail))
+            found.append(finding(_login_code(code), str(iscsiadm.pair_of(step)), detail))
         else:
             subject = " ".join(step.argv) if isinstance(step, Command) else step.path
             found.append(finding("MP107", subject, said))

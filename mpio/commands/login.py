@@ -10,6 +10,7 @@ from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.findings import finding
 from mpio.plan import iscsi
+from mpio.tools import iscsiadm
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -23,9 +24,9 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
         apply.ready(host)
         planned = plan.steps(site, host).pairs
         chosen = set(choose.pairs(x or (), host, planned))
-        ready = [s for s in iscsi.logins(site, host, planned) if iscsi.pair_of(s) in chosen]
+        ready = [s for s in iscsi.logins(site, host, planned) if iscsiadm.pair_of(s) in chosen]
         recorded = {n.pair for n in host.nodes}
-        steps = [s for s in ready if iscsi.pair_of(s) in recorded]
+        steps = [s for s in ready if iscsiadm.pair_of(s) in recorded]
         outcome = apply.Outcome(host=host)
         if steps:
             if not yes:
@@ -35,7 +36,7 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
             settle.after(call.machine, site, steps)
             host = observe.host(call.machine, site, observe.Look.VERIFY)
             apply.remember(call.machine, host)
-        outcome.left = tuple(s for s in ready if iscsi.pair_of(s) not in {x.pair for x in host.sessions})
+        outcome.left = tuple(s for s in ready if iscsiadm.pair_of(s) not in {x.pair for x in host.sessions})
     silent = planned.silent or {}
     found = tuple(finding("MP210", str(p), str(silent[p])) for p in planned.planned if p in chosen and p in silent)
     code = Exit.DIFFERS if outcome.left or found else Exit.OK

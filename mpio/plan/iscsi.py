@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mpio import topology
 from mpio.findings import finding
-from mpio.host import Answer, Host, Iface, Node, Pair, Portal
+from mpio.host import Answer, Host, Iface, Node, Pair
 from mpio.plan.shape import Share
 from mpio.plan.timeouts import settings_of_records
 from mpio.site import Site, SiteIface
@@ -183,15 +183,3 @@ def logins(site: Site, host: Host, pairs: Pairs) -> tuple[Command, ...]:
         and host.session_of(pair) is None
         and not (host.chap and host.node_of(pair) is None)
     )
-
-
-def is_login(step: Step) -> bool:
-    return isinstance(step, Command) and step.argv[0] == "iscsiadm" and step.argv[-1] == iscsiadm.LOGIN
-
-
-def pair_of(step: Command) -> Pair | None:
-    """The pair that a step on a node record is about."""
-    words = dict(zip(step.argv, step.argv[1:], strict=False))
-    if not {"-T", "-p", "-I"} <= words.keys():
-        return None
-    return Pair(words["-I"], Portal.parse(words["-p"].partition(",")[0]), words["-T"])

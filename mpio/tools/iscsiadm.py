@@ -12,7 +12,7 @@ from typing import Literal
 from mpio.errors import ProgramFailed
 from mpio.host import Asked, Iface, Pair, Portal
 from mpio.program import Done, Run
-from mpio.step import Command, Note, Part
+from mpio.step import Command, Note, Part, Step
 from mpio.tools import iscsitext
 from mpio.tools.iscsierr import RETRYABLE, Code, reason
 from mpio.tools.iscsitext import parse_login_error
@@ -102,6 +102,30 @@ LOGIN = "--login"
 def login(pair: Pair, *, why: str) -> Command:
     """One record a call: the exit code of several says of none how it went (facts 1.4)."""
     return Command(Part.LOGIN, why, _node(pair, LOGIN), (Code.SUCCESS, Code.SESS_EXISTS))
+
+
+def is_login(step: Step) -> bool:
+    return isinstance(step, Command) and step.argv[0] == "iscsiadm" and step.argv[-1] == LOGIN
+
+
+def is_discovery(step: Step) -> bool:
+    """A discovery that stores nothing: it holds the database's lock only at its start (tried on 2.1.8)."""
+    return (
+        isinstance(step, Command) and step.argv[:3] == ("iscsiadm", "-m", "discovery") and "nonpersistent" in step.argv
+    )
+
+
+def portal_of(step: Command) -> Portal:
+    """The portal that a step names."""
+    return Portal.parse(step.argv[step.argv.index("-p") + 1].partition(",")[0])
+
+
+def pair_of(step: Command) -> Pair | None:
+    """The pair that a step on a node record is about."""
+    words = dict(zip(step.argv, step.argv[1:], strict=False))
+    if not {"-T", "-p", "-I"} <= words.keys():
+        return None
+    return Pair(words["-I"], portal_of(step), words["-T"])
 
 
 def logout(pair: Pair, *, why: str) -> Command:

@@ -100,7 +100,7 @@ def maps(run: Run) -> tuple[MapView, ...]:
 
 
 def map_named(run: Run, name: str) -> MapView | None:
-    """One map by name or WWID, None where multipathd has no such map."""
+    """One map by its name (0.9.4 does not find it by WWID), None where multipathd has no such map."""
     done = _ask(run, "show", "map", name, "json", missing=True)
     if done.code != OK or done.out.startswith("fail"):
         return None

@@ -12,9 +12,10 @@ from strategies import GOING_DOWN, Damage, disowned, foreign_iface, hosts, open_
 from mpio import guard, plan, topology, verdict
 from mpio.errors import Exit
 from mpio.host import Host, Map, Pair
-from mpio.plan import ending, iscsi, maps
+from mpio.plan import ending, maps
 from mpio.site import Site, SiteIface
 from mpio.step import Command, Part, Step, Write
+from mpio.tools import iscsiadm
 from mpio.topology import usable
 
 SAN_A = fakes.guide_site(ifaces=(SiteIface("san-a", "eth2"),))
@@ -28,14 +29,14 @@ def argvs(steps: tuple[Step, ...]) -> list[tuple[str, ...]]:
 def ended(steps: tuple[Step, ...]) -> set[Pair]:
     """The pairs whose sessions these steps end."""
     logouts = [s for s in steps if isinstance(s, Command) and s.argv[0] == "iscsiadm" and "--logout" in s.argv]
-    return {pair for s in logouts if (pair := iscsi.pair_of(s)) is not None}
+    return {pair for s in logouts if (pair := iscsiadm.pair_of(s)) is not None}
 
 
 def deleted(steps: tuple[Step, ...]) -> tuple[set[str], set[str]]:
     """The ifaces and the records that these steps delete."""
     going = [s for s in steps if isinstance(s, Command) and s.argv[0] == "iscsiadm" and s.argv[-1] == "delete"]
     ifaces = {s.argv[s.argv.index("-I") + 1] for s in going if s.argv[2] == "iface"}
-    return ifaces, {str(iscsi.pair_of(s)) for s in going if s.argv[2] == "node"}
+    return ifaces, {str(iscsiadm.pair_of(s)) for s in going if s.argv[2] == "node"}
 
 
 def live(host: Host, mapped: Map, without: set[Pair]) -> bool:
@@ -74,7 +75,7 @@ def test_carried_out_on_a_pretend_host_a_plan_leaves_no_steps(site: Site, host: 
     left = [
         s
         for s in made.steps
-        if not (isinstance(s, Command) and iscsi.is_login(s) and s.argv[s.argv.index("-I") + 1] in foreign)
+        if not (isinstance(s, Command) and iscsiadm.is_login(s) and s.argv[s.argv.index("-I") + 1] in foreign)
     ]
     assert left == []
 
