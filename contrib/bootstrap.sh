@@ -22,11 +22,14 @@ apt() {
 
 programs() {
     missing=
+    need fish fish
     need git git
+    need groff groff-base
     need mke2fs e2fsprogs
     need mmdebstrap mmdebstrap
     need qemu-system-x86_64 qemu-system-x86
     need shellcheck shellcheck
+    need zsh zsh
     # Debian parts venv and ensurepip from python3. A python3 of one's own (pyenv) has them.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     [ -n "$missing" ] || return 0

@@ -20,7 +20,7 @@ from mpio.plan import Plan
 from mpio.program import Done
 from mpio.site import Site
 from mpio.step import Command, Part, Step, Write
-from mpio.tools import iscsiadm, iscsierr, iscsitext
+from mpio.tools import iscsiadm, iscsidb, iscsierr, iscsitext
 
 ROUNDS = 12
 # A login that is answered at all is answered in login x login_retries; past this the client may go, iscsid goes on
@@ -31,15 +31,23 @@ AT_ONCE = 16
 GROUND = frozenset({Part.INITIATOR, Part.SYSCTL, Part.SERVICES, Part.IFACES})
 
 Tell = Callable[[Step, str], None]
+Pick = Callable[[Site, Host, Plan], tuple[Step, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an apply was asked for, and the first look, from which its user saw the plan."""
+    """What an apply was asked for, and the first look, from which its user saw the plan.
+
+    `pick` chooses among a plan's steps; without it they are those of the `parts`.
+    """
 
     first: Host
     parts: frozenset[Part]
     forced: frozenset[str]
+    pick: Pick | None = None
+
+    def of(self, wanted: Site, host: Host, made: Plan) -> tuple[Step, ...]:
+        return self.pick(wanted, host, made) if self.pick else tuple(s for s in made.steps if s.part in self.parts)
 
 
 @dataclass(slots=True)
@@ -72,7 +80,7 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
         outcome.host = asked.first if number == 0 else observe.host(machine, wanted, observe.Look.PLAN, deaf)
         remember(machine, outcome.host)
         outcome.plan = plan.steps(wanted, outcome.host, asked.forced)
-        outcome.left = tuple(s for s in outcome.plan.steps if s.part in asked.parts)
+        outcome.left = asked.of(wanted, outcome.host, outcome.plan)
         # What failed is not tried again; what was done and is called for again gets one more chance, for somebody
         # else may
         # have changed it back in between (multipathd writes recovery_tmo as well); a round that repeats the last one
@@ -168,7 +176,7 @@ def _one(machine: Machine, step: Step, outcome: Outcome, tell: Tell) -> None:
                 machine.files.remove(step.path)
             elif step.secret:
                 with iscsilock.hold():
-                    machine.files.write(step.path, step.text, step.mode)
+                    machine.files.write(step.path, step.text, step.mode, beside=iscsidb.beside(step.path))
             else:
                 machine.files.write(step.path, step.text, step.mode)
         else:

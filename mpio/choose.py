@@ -7,23 +7,27 @@ from collections.abc import Iterable
 
 from mpio.errors import UnknownName
 from mpio.host import Host, Pair, Portal
+from mpio.site import Site
 from mpio.topology import Pairs
 
 
-def pairs(names: Iterable[str], host: Host, planned: Pairs) -> tuple[Pair, ...]:
+def pairs(names: Iterable[str], host: Host, planned: Pairs, site: Site | None = None) -> tuple[Pair, ...]:
     """The pairs, planned or with a session, that these names mean; all planned ones without a name.
 
-    UnknownName otherwise.
+    A name of the site's that no pair has yet means none of them. UnknownName for any other.
     """
     every = tuple(dict.fromkeys([*planned.planned, *(s.pair for s in host.sessions)]))
     names = tuple(names)
     if not names:
         return tuple(planned.planned)
+    of_site = words_of(site)
+    known = {p: words(host, p) for p in every}
     chosen: dict[Pair, None] = {}
     for name in names:
-        found = [p for p in every if name in words(host, p)]
-        if not found:
-            raise _unknown(name, host, every)
+        meant = _spelt(name)
+        found = [p for p in every if meant in known[p]]
+        if not found and meant not in of_site:
+            raise _unknown(name, sorted(of_site.union(*known.values())))
         chosen.update(dict.fromkeys(found))
     return tuple(chosen)
 
@@ -35,12 +39,34 @@ def words(host: Host, pair: Pair) -> frozenset[str]:
     return frozenset({pair.iface, pair.target, *_portal_words(pair.portal), *sids, *(n for n in nics if n)})
 
 
+def words_of(site: Site | None) -> frozenset[str]:
+    """Every name that a site file has, whether there is anything of that name or not."""
+    if site is None:
+        return frozenset()
+    portals = {word for portal in site.portals for word in _portal_words(portal)}
+    return frozenset({*portals, *(i.name for i in site.ifaces), *(i.nic for i in site.ifaces)})
+
+
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The known names most like this one, or the first few where none is."""
+    known = sorted(known)
+    return tuple(difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:5])
+
+
 def _portal_words(portal: Portal) -> set[str]:
     return {str(portal), portal.address, f"[{portal.address}]"}
 
 
-def _unknown(name: str, host: Host, every: Iterable[Pair]) -> UnknownName:
-    known = sorted({w for p in every for w in words(host, p)})
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:5]
+def _spelt(name: str) -> str:
+    """A portal as it is written here: an IPv6 address has many spellings."""
+    try:
+        portal = Portal.parse(name)
+    except ValueError:
+        return name
+    return str(portal) if "]:" in name or name.count(":") == 1 else portal.address
+
+
+def _unknown(name: str, known: list[str]) -> UnknownName:
+    near = nearest(name, known)
     way = f"did you mean {', '.join(near)}?" if near else "there is no session and nothing is planned: see mpio status"
     return UnknownName(f"nothing here is called {name!r}", way)

@@ -10,9 +10,11 @@ from typing import Any
 from mpio.console import Console
 from mpio.errors import Exit, Interrupted, MpioError
 
-# The verbs that monitoring runs every minute, with the options it gives them: for these the command tree is not built,
-# which costs more than they do (see docs/architecture.md, Start-up). Anything else goes through the tree.
-QUICK = {"status": {}, "verify": {"--nagios": "as_nagios"}}
+# The verbs that machines call, with the options they give them: for these the command tree is not built, which costs
+# more than the monitoring ones do (see docs/architecture.md, Start-up). Anything else goes through the tree.
+QUICK = {"status": {}, "verify": {"--nagios": "as_nagios"}, "plan": {}, "apply": {"--yes": "yes"}}
+# Set by the scripts of contrib/completion: the words of that kind are printed, and nothing else is done.
+COMPLETE = "_MPIO_COMPLETE"
 SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "color"}
 
 
@@ -39,6 +41,10 @@ def main(argv: list[str]) -> int:
 
 
 def _run(argv: list[str], verb: str) -> int:
+    if kind := os.environ.get(COMPLETE):
+        from mpio.commands import complete
+
+        return complete.show(kind)
     quick = _quick(argv)
     if quick is None:
         from mpio.commands import tree

@@ -142,6 +142,37 @@ class Console:
                 ],
             )
 
+    def ifaces(self, said: Mapping[str, object]) -> None:
+        """The document of `iface list` as a table; ifaces that the site misses stand below the others."""
+        rows = [
+            [
+                *(i["name"], i["nic"], i["hwaddress"], " ".join(_texts(i["addresses"])), i["mtu"]),
+                *(_link(i["carrier"]), i["rp_filter"], i["sessions"], _of_site(said["site"], i)),
+            ]
+            for i in _rows(said["ifaces"])
+        ]
+        rows += [[i["name"], i["nic"], *[""] * 6, "missing"] for i in _rows(said["missing"])]
+        heads = ("IFACE", "NIC", "HWADDRESS", "ADDRESS", "MTU", "LINK", "RP_FILTER", "SESSIONS", "SITE")
+        if rows:
+            self.table(heads, [[_cell(c) for c in row] for row in rows])
+
+    def asked(self, portals: Iterable[Mapping[str, object]]) -> None:
+        """A line for each target that a portal named, or for what it said instead."""
+        rows: list[list[object]] = []
+        for one in portals:
+            named = _rows(one["found"])
+            through = " ".join(_texts(one["ifaces"]))
+            for found in named:
+                takes = f"takes it ({found['why']})" if found["wanted"] and found["why"] else "takes it"
+                site = takes if found["wanted"] else f"leaves it out: {found['why']}"
+                rows.append([one["portal"], through, found["target"], found["portal"], found["tpgt"], site])
+            if not named:
+                met = one["said"] or ("names no target" if one["code"] is not None else "no answer")
+                rows.append([one["portal"], through, met, "", "", ""])
+        if rows:
+            heads = ("ASKED", "THROUGH", "TARGET", "PORTAL", "TPGT", "SITE")
+            self.table(heads, [[_cell(c) for c in row] for row in rows])
+
     def luns(self, host: Host, luns: Iterable[Lun]) -> None:
         rows = []
         over = {s.sid: s for s in host.sessions}
@@ -196,6 +227,18 @@ def _cell(value: object) -> str:
 
 def _texts(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else []
+
+
+def _rows(value: object) -> list[dict[str, object]]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _of_site(site: object, iface: Mapping[str, object]) -> str:
+    if site is None:
+        return ""
+    if iface["site_nic"] is None:
+        return "no"
+    return "yes" if iface["site_nic"] == iface["nic"] else f"wants {iface['site_nic']}"
 
 
 def _link(value: object) -> str:

@@ -70,10 +70,11 @@ class Files:
         except OSError:
             return ""
 
-    def write(self, path: str, text: str, mode: int | None = None, *, durable: bool = True) -> None:
+    def write(self, path: str, text: str, mode: int | None = None, *, durable: bool = True, beside: str = "") -> None:
         """Write the file whole: whoever looks, after any crash too, sees the old text or the new.
 
-        `mode` None keeps the mode, 0644 for a new file. Raises CannotWrite.
+        `mode` None keeps the mode, 0644 for a new file. `beside` is a folder of the same file system for the unfinished
+        file, where every file in the folder of `path` means something. Raises CannotWrite.
         """
         data = text.encode("utf-8", "surrogateescape")
         with _explained(path):
@@ -82,7 +83,7 @@ class Files:
                 return
             place = _through_link(self.root + path)
             make_directories(os.path.dirname(place))
-            _replace(place, data, mode, durable)
+            _replace(place, data, mode, durable, self.root + beside if beside else "")
 
     def remove(self, path: str) -> None:
         """Remove the file (of a link: the link). That there is none is no error."""
@@ -151,16 +152,18 @@ def _through_link(place: str) -> str:
     return real
 
 
-def _replace(place: str, data: bytes, mode: int | None, durable: bool) -> None:
+def _replace(place: str, data: bytes, mode: int | None, durable: bool, beside: str) -> None:
     directory = os.path.dirname(place)
+    if not beside or os.stat(beside).st_dev != os.stat(directory).st_dev:
+        beside = directory
     try:
         before = os.lstat(place)
     except FileNotFoundError:
         before = None
     if before and not stat.S_ISREG(before.st_mode):
         raise OSError(errno.EINVAL, "it is no file")
-    _sweep(directory)
-    temporary = f"{directory}/{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
+    _sweep(beside)
+    temporary = f"{beside}/{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(data)

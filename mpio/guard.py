@@ -58,6 +58,19 @@ def refuse(found: Iterable[Finding]) -> None:
     """Raise Refused where one of these is a refusal: a verb that may not do all of it does nothing."""
     refused = [f for f in found if findings.kind(f.code).refusal]
     if refused:
-        lines = "\n".join(f"{f.code}: {f.summary}{f': {f.detail}' if f.detail else ''}" for f in refused)
         first = refused[0]
-        raise Refused(lines, f"{first.remedy}; or insist with --force {first.code}", first.code)
+        way = f"{first.remedy}; or insist with --force {first.code}"
+        raise Refused("\n".join(_line(f) for f in refused), way, first.code)
+
+
+def forbid(found: Iterable[Finding]) -> None:
+    """As `refuse`, for verbs that none of these findings lets begin, refusal or not."""
+    stopping = tuple(found)
+    refuse(stopping)
+    if stopping:
+        first = stopping[0]
+        raise Refused("\n".join(_line(f) for f in stopping), first.remedy, first.code)
+
+
+def _line(one: Finding) -> str:
+    return f"{one.code}: {one.summary}{f': {one.detail}' if one.detail else ''}"

@@ -217,6 +217,28 @@ class User:
         return f"{self.kind} {self.name} on {self.dev}"
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the routing policy: traffic from `source` (an address, a prefix, "all") is looked up in `table`.
+
+    `table` is None where the rule names none; `ours` marks what mpio made.
+    """
+
+    source: str
+    table: int | None
+    priority: int
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableRoute:
+    """A route of mpio's in a table of its own: `subnet` is on-link at `nic`."""
+
+    subnet: str
+    nic: str
+    table: int
+
+
 Keywords = Mapping[str, Mapping[str, str]]
 
 
@@ -241,7 +263,9 @@ class Host:
 
     `missing_programs` come with the package that brings each; `readable` are disks that device mapper
     calls failed and that answer a read; `black_holes` are (iface, portal, bytes) whose
-    full-size ping was lost.
+    full-size ping was lost. `rules` (all) and `routes` (mpio's) are looked at only where NICs of the site share a
+    subnet or did; `named_tables` have a name in iproute2's files. `discovered_through` are portals whose discovery
+    record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now.
     """
 
     nics: tuple[Nic, ...] = ()
@@ -262,6 +286,8 @@ class Host:
     chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     discovery_chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     discovery_records: Mapping[Portal, str] = field(default_factory=dict, hash=False)
+    discovered_through: frozenset[Portal] = frozenset()
+    old_chap: frozenset[int] = frozenset()
     needs_multipath_conf: bool = False
     missing_programs: tuple[tuple[str, str], ...] = ()
     missing_modules: tuple[str, ...] = ()
@@ -270,6 +296,9 @@ class Host:
     blind: tuple[str, ...] = ()
     stale_lock: bool = False
     readable: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    routes: tuple[TableRoute, ...] = ()
+    named_tables: frozenset[int] = frozenset()
     root: bool = True
 
     def nic(self, name: str) -> Nic | None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mpio.errors import UnreadableOutput
 from mpio.program import Done
@@ -88,3 +89,45 @@ def load(text: str) -> Done:
     if not argv or code is None:
         raise UnreadableOutput(first, "a recording without argv or code")
     return Done(argv, code, out, err)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files and links of a host as one recording has them: text, names and target, as `sysfs.Reader` asks for them."""
+
+    files: Mapping[str, str]
+    links: Mapping[str, str]
+
+    def text(self, path: str) -> str | None:
+        return self.files.get(path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """What is known to be in the folder; an empty one is not told from none."""
+        start = f"{path}/"
+        below = (p.removeprefix(start) for known in (self.files, self.links) for p in known if p.startswith(start))
+        return tuple(sorted({rest.partition("/")[0] for rest in below}))
+
+    def target(self, path: str) -> str:
+        return self.links.get(path, "")
+
+
+_FILE = re.compile(r"(?:^|\n)==> (/[^\n]*) <==\n")
+
+
+def tree(text: str) -> Tree:
+    """`/sys/block/sda -> ../devices/…` for each link, then the files as `head -v` prints them.
+
+    ==> /sys/block/sda/size <==
+    131072
+
+    ==> /sys/block/sda/dev <==
+    8:0
+    """
+    linked, *rest = _FILE.split(text)
+    links: dict[str, str] = {}
+    for line in filter(None, linked.split("\n")):
+        path, arrow, target = line.partition(" -> ")
+        if not arrow:
+            raise UnreadableOutput(line, "a recorded tree")
+        links[path] = target
+    return Tree(dict(zip(rest[::2], rest[1::2], strict=True)), links)

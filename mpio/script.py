@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 
+from mpio import view
 from mpio.plan import Plan
 from mpio.step import Command, Step, Write
+from mpio.tools import keyfile
 from mpio.view import MASK
 
 HEAD = """#!/bin/sh
@@ -40,6 +42,9 @@ def _write(step: Write) -> str:
         return f"rm -f {path}\n"
     if step.secret:
         return f"# {MASK}: write the CHAP values into {path} by hand, mode 0600\n"
+    if any("password" in key for key in keyfile.values(step.text)):
+        shown = "".join(f"# {line}\n" for line in view.diff(step).splitlines())
+        return f"# {path} holds a secret, so its text is not here. Change these lines by hand:\n{shown}"
     if step.mode is None and step.path.startswith(("/proc/", "/sys/")):
         return f"printf %s {shlex.quote(step.text)} > {path}\n"
     new = shlex.quote(f"{step.path}.mpio-new")

@@ -93,10 +93,11 @@ _IFACE = _table(
     {
         "name": _key(
             _word(sitewords.iface, sitewords.IFACE),
-            "Name of the iSCSI iface; not default, not iser, not the name of a NIC.",
+            "Name of the iSCSI iface: a letter or digit, then up to 63 letters, digits, dots, - or _; not default, "
+            "iser or iface.example, not the name of a NIC.",
             required=True,
         ),
-        "nic": _key(_word(sitewords.nic), "The network interface that the iface is bound to.", required=True),
+        "nic": _key(_word(sitewords.nic), "The network interface that its sessions are bound to.", required=True),
     }
 )
 
@@ -119,7 +120,7 @@ _SAN = _table(
         "exclude": _key(
             _many(_word(sitewords.excluded)), "Portals never to log in to. Without a port: all ports of that address."
         ),
-        "chap": _key(_CHAP, "CHAP of the sessions."),
+        "chap": _key(_CHAP, "CHAP of the sessions: names here, passwords in files."),
         "discovery_chap": _key(_CHAP, "CHAP of discovery, where the array wants it."),
     }
 )
@@ -128,13 +129,15 @@ _NETWORK = _table(
     {
         "rp_filter": _key(
             _one_of(0, 2, "keep"),
-            "Reverse path filter of the NICs. What counts is the effective value, max(all, NIC), hence 2.",
+            "Reverse path filter of the NICs. The kernel takes the larger of conf/all and the NIC's, hence 2. keep: as "
+            "the host has it.",
             default=_site.rp_filter,
         ),
         "mtu": _key(_whole(65535, 68), "Bytes that the NICs must have as MTU; checked and probed, never set."),
         "arp": _key(
             _one_of("keep", "set"),
-            "set: arp_ignore 1, arp_announce 2; required when two NICs share a subnet.",
+            "set: arp_ignore 1, arp_announce 2 and, where NICs share a subnet, routes by source address: required "
+            "there.",
             default=_site.arp,
         ),
     }
@@ -144,7 +147,7 @@ _TIMEOUTS = _table(
     {
         "replacement": _key(
             _whole(_DAY),
-            "Seconds that a dead session holds I/O back before paths fail.",
+            "Seconds that a dead session holds I/O back before its paths fail; set in the records and in multipath.",
             default=_times.replacement,
         ),
         "noop_interval": _key(_whole(_DAY), "Seconds between pings of an idle session.", default=_times.noop_interval),
@@ -192,7 +195,7 @@ _WATCH = _table(
         "heal": _key(_YES_NO, "Log in again planned pairs without a session, with back-off.", default=_watch.heal),
         "probe_interval": _key(_FLOAT, "Seconds between probes of a pair.", default=_watch.probe_interval),
         "probe_misses": _key(
-            _whole(1000), "Unanswered probes after which a pair is dead.", default=_watch.probe_misses
+            _whole(1000), "Unanswered probes in a row after which a pair is dead.", default=_watch.probe_misses
         ),
         "alert": _key(_many(_ALERT), "Whom to tell."),
     }
@@ -210,10 +213,14 @@ _SESSION: Schema = {
 def _multipath(keywords: frozenset[str], presets: tuple[str, ...]) -> Schema:
     own = {
         "preset": _key(
-            _one_of(*presets), "Device keywords for an array, as the guide meant them.", default=_site.preset
+            _one_of(*presets),
+            "The device keywords for an array: NexentaStor, another COMSTAR array, any ALUA array, or none.",
+            default=_site.preset,
         ),
         "find_multipaths": _key(
-            _one_of(*FIND_MULTIPATHS), "Which disks become maps; keep: as the host has it.", default="keep"
+            _one_of(*FIND_MULTIPATHS),
+            "Which disks become maps, as multipath.conf has it; keep: as the host has it.",
+            default="keep",
         ),
         "polling_interval": _key(_whole(_DAY), "Seconds between checks of a path. Absent: as the host has it."),
     }
@@ -235,10 +242,14 @@ def _lun(keywords: frozenset[str]) -> Schema:
     own = {
         "wwid": _key(
             _word(sitewords.wwid),
-            "WWID as multipath writes it (3…, 2…, 1…), or naa., eui., t10. and the name; any case.",
+            "WWID as multipath writes it (3…, 2…, 1…), or naa., eui., t10. and the name, as arrays show it; any case.",
             required=True,
         ),
-        "alias": _key(_word(sitewords.alias, sitewords.ALIAS), "Name in /dev/mapper. Absent: multipath names the map."),
+        "alias": _key(
+            _word(sitewords.alias, sitewords.ALIAS),
+            "Name in /dev/mapper: a letter or digit, then up to 126 letters, digits or # + . : = @ _ -. "
+            "Absent: multipath names the map.",
+        ),
         "paths": _key(
             _whole(4096), "How many paths the LUN must have. Absent: as many as planned pairs have shown it."
         ),
@@ -251,14 +262,17 @@ def site() -> Schema:
     from mpio import presets
     from mpio.tools import multipathwords
 
-    name = _key(_word(sitewords.initiator, sitewords.INITIATOR), "iSCSI name of this host. Absent: its own is kept.")
+    says = (
+        "iSCSI name of this host, in lower case: iqn.YYYY-MM.domain:name, or eui. or naa. and digits. Absent: its own."
+    )
+    name = _key(_word(sitewords.initiator, sitewords.INITIATOR), says)
     return _table(
         {
             "format": _key(_one_of(1), "Version of this format.", required=True),
-            "initiator": _key(_table({"name": name}), "This host, as the array sees it."),
+            "initiator": _key(_table({"name": name}), "This host, as the array knows it."),
             "iface": _key(_many(_IFACE, 1), "One for each NIC that leads to the SAN.", required=True),
-            "san": _key(_SAN, "The array.", required=True),
-            "network": _key(_NETWORK, "The NICs."),
+            "san": _key(_SAN, "The array: where it is, and what of it is wanted.", required=True),
+            "network": _key(_NETWORK, "What the NICs must have."),
             "timeouts": _key(_TIMEOUTS, "Time-outs, set everywhere they have to be set to be true. Whole seconds."),
             "session": _key(
                 _SESSION, 'Raw node.* keys for our records, each in quotes: "node.session.cmds_max" = 128.'

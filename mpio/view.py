@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mpio.discovery import Named
     from mpio.findings import Finding
-    from mpio.host import Host, Path, Session
+    from mpio.host import Host, Path, Portal, Session
+    from mpio.site import Site
     from mpio.step import Step
     from mpio.topology import Lun
 
@@ -16,7 +18,7 @@ Json = dict[str, object]
 
 
 def diff(step: Step) -> str:
-    """A unified diff of a write; of a secret file only that it changes."""
+    """A unified diff of a write; of a secret file only that it changes. A line beside a change may be a secret, too."""
     from mpio.step import Command
 
     if isinstance(step, Command):
@@ -25,12 +27,15 @@ def diff(step: Step) -> str:
         return f"--- {step.path}\n+++ {step.path}\n {MASK}\n"
     import difflib
 
+    from mpio import recording
+
     old = (step.before or "").splitlines(keepends=True)
     new = (step.text or "").splitlines(keepends=True)
     here = step.path if step.before is not None else "/dev/null"
     there = step.path if step.text is not None else "/dev/null"
     lines = difflib.unified_diff(old, new, here, there)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    whole = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return recording.mask(whole)
 
 
 def step(one: Step) -> Json:
@@ -84,6 +89,57 @@ def ifaces(host: Host) -> list[Json]:
             }
         )
     return rows
+
+
+def iface_list(site: Site | None, host: Host) -> Json:
+    """The ifaces as `status` has them, with who uses them and where the site wants them."""
+    wanted = {i.name: i.nic for i in site.ifaces} if site else {}
+    there = {i.name for i in host.ifaces}
+    return {
+        "site": (site.path or None) if site else None,
+        "ifaces": [
+            {
+                **row,
+                "sessions": sum(s.pair.iface == row["name"] for s in host.sessions),
+                "records": sum(n.pair.iface == row["name"] for n in host.nodes),
+                "ours": host.memory.has("iface", str(row["name"])),
+                "site_nic": wanted.get(str(row["name"])),
+            }
+            for row in ifaces(host)
+        ],
+        "missing": [{"name": name, "nic": nic} for name, nic in wanted.items() if name not in there],
+    }
+
+
+def asked(site: Site, host: Host, portals: Iterable[Portal]) -> list[Json]:
+    """What each portal answered; `code` is null where nothing took a connection, so that nobody was asked."""
+    from mpio import discovery
+
+    answers = {a.portal: a for a in host.asked}
+    rows: list[Json] = []
+    for portal in portals:
+        answer = answers.get(portal)
+        rows.append(
+            {
+                "portal": str(portal),
+                "ifaces": list(answer.ifaces) if answer else [],
+                "code": answer.code if answer else None,
+                "said": (answer.said or None) if answer else None,
+                "silent": {i: met.value for i, met in discovery.silent(host, portal).items()},
+                "found": [named(n) for n in discovery.named(site, host, answer)] if answer else [],
+            }
+        )
+    return rows
+
+
+def named(one: Named) -> Json:
+    return {
+        "portal": str(one.found.portal),
+        "tpgt": one.found.tpgt,
+        "target": one.found.target,
+        "wanted": one.wanted,
+        "why": one.why or None,
+    }
 
 
 def session(one: Session) -> Json:

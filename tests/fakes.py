@@ -10,9 +10,33 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from mpio import memory, plan, topology
-from mpio.host import Answer, Asked, Effective, Found, Host, Iface, Map, Nic, Node, Pair, Path, Portal, Session, Unit
+from mpio.host import (
+    Answer,
+    Asked,
+    Effective,
+    Found,
+    Host,
+    Iface,
+    Map,
+    Nic,
+    Node,
+    Pair,
+    Path,
+    Portal,
+    Rule,
+    Session,
+    TableRoute,
+    Unit,
+)
 from mpio.plan import Plan
-from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
+from mpio.plan.shape import (
+    INITIATOR_NAME,
+    ISCSID_CONF,
+    MULTIPATH_CONF,
+    MULTIPATH_DROP_IN,
+    ROUTES_UNIT,
+    SYSCTL_DROP_IN,
+)
 from mpio.site import Site, SiteIface, SiteLun
 from mpio.step import Command, Step, Write
 from mpio.tools import iscsidb, keyfile, multipath, multipathconf
@@ -225,6 +249,7 @@ def _written(host: Host, step: Write) -> Host:
     path, text = step.path, step.text
     if path.startswith("/proc/sys/net/ipv4/conf/"):
         *_, name, key = path.split("/")
+        host = replace(host, files={**host.files, path: text})
         return replace(host, nics=tuple(_set_nic(n, key, int(text or "0")) if n.name == name else n for n in host.nics))
     if path.startswith("/sys/class/iscsi_session/"):
         sid = int(path.split("/")[4].removeprefix("session"))
@@ -245,8 +270,8 @@ def _set_nic(one: Nic, key: str, value: int) -> Nic:
 
 def _ran(host: Host, step: Command, san: San) -> Host:
     match step.argv:
-        case ("systemctl", verb, *rest):
-            return _systemctl(host, verb, tuple(rest), san)
+        case ("systemctl" | "ip" as program, verb, *rest):
+            return _ip(host, (verb, *rest)) if program == "ip" else _systemctl(host, verb, tuple(rest), san)
         case ("iscsiadm", "-m", "iface", "-I", name, "-o", operation, *rest):
             return _iface(host, name, operation, tuple(rest))
         case ("iscsiadm", "-m", "discovery" | "discoverydb", *_):
@@ -263,7 +288,11 @@ def _ran(host: Host, step: Command, san: San) -> Host:
 
 
 def _systemctl(host: Host, verb: str, words: tuple[str, ...], san: San) -> Host:
+    if verb == "daemon-reload":
+        return host
     *options, name = words
+    if name == "mpio-routes.service":
+        return _routes_unit(host, verb, tuple(options))
     unit = host.unit(name)
     if unit is None or unit.load != "loaded":
         return host
@@ -277,6 +306,44 @@ def _systemctl(host: Host, verb: str, words: tuple[str, ...], san: San) -> Host:
         unit = replace(unit, active="inactive")
     host = replace(host, units=tuple(unit if u.name == name else u for u in host.units))
     return _reconfigured(host) if name == "multipathd.service" and unit.active == "active" else host
+
+
+def _routes_unit(host: Host, verb: str, options: tuple[str, ...]) -> Host:
+    text = host.files.get(ROUTES_UNIT)
+    if text is None:
+        return host
+    unit = host.unit("mpio-routes.service") or Unit("mpio-routes.service", "loaded", "inactive", "disabled")
+    now = "--now" in options
+    if verb in ("stop", "restart") or (verb == "disable" and now):
+        host, unit = _executed(host, text, "ExecStop=-ip "), replace(unit, active="inactive")
+    if verb in ("start", "restart") or (verb == "enable" and now and unit.active != "active"):
+        host, unit = _executed(host, text, "ExecStart=-ip "), replace(unit, active="active")
+    if verb in ("enable", "disable"):
+        unit = replace(unit, enabled=f"{verb}d")
+    return replace(host, units=(*(u for u in host.units if u.name != unit.name), unit))
+
+
+def _executed(host: Host, text: str, start: str) -> Host:
+    for line in text.splitlines():
+        if line.startswith(start):
+            host = _ip(host, tuple(line.removeprefix(start).split()))
+    return host
+
+
+def _ip(host: Host, words: tuple[str, ...]) -> Host:
+    match words:
+        case ("neigh", "flush", "dev", _):
+            return host
+        case (_, "rule", verb, "priority", priority, "from", source, "lookup", table, "protocol", "109"):
+            rule = Rule(source, int(table), int(priority), ours=True)
+            rules = tuple(r for r in host.rules if r != rule)
+            return replace(host, rules=(*rules, rule) if verb == "add" else rules)
+        case (_, "route", verb, subnet, "dev", name, "table", table, "protocol", "109"):
+            route = TableRoute(subnet, name, int(table))
+            routes = tuple(r for r in host.routes if r != route)
+            up = (seen := host.nic(name)) is not None and seen.carrier is not None
+            return replace(host, routes=(*routes, route) if verb == "replace" and up else routes)
+    raise AssertionError(f"no pretend ip for {words}")
 
 
 def _iface(host: Host, name: str, operation: str, rest: tuple[str, ...]) -> Host:
@@ -462,6 +529,9 @@ def _multipathd(host: Host, words: tuple[str, ...]) -> Host:
             return _taken(host, dev) if any(p.dev == dev for p in host.paths) else host
         case ("reinstate", "path", dev):
             paths = (replace(p, dm_state="active") if p.dev == dev and p.dm else p for p in host.paths)
+            return replace(host, paths=tuple(paths))
+        case ("fail", "path", dev):
+            paths = (replace(p, dm_state="failed") if p.dev == dev and p.dm else p for p in host.paths)
             return replace(host, paths=tuple(paths))
     raise AssertionError(f"no pretend multipathd for {words}")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import manual
 import reference
+from completion import bash, fish, zsh
 
 TOP = Path(__file__).parent.parent
 
@@ -18,6 +20,11 @@ def site_schema() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": reference.cli,
+    "docs/man/mpio.8": manual.mpio_8,
+    "docs/man/mpio-site.5": manual.site_5,
+    "contrib/completion/mpio.bash": bash.script,
+    "contrib/completion/_mpio": zsh.script,
+    "contrib/completion/mpio.fish": fish.script,
     "docs/findings.md": reference.finding_codes,
     "docs/presets.md": reference.preset_table,
     "docs/site.schema.json": site_schema,

@@ -37,21 +37,26 @@ def code(text: str) -> str:
 # -- the command tree, as Typer made it. Any: Click's classes live in Click or, in newer releases, inside Typer.
 
 
-def cli() -> str:
+def command_tree() -> tuple[Any, list[tuple[str, Any]], frozenset[str]]:
+    """The root, every verb with its whole name, and the names of the options that all verbs take."""
     import typer.main
 
     from mpio.commands import options, tree
 
     root: Any = typer.main.get_command(tree.app())
-    verbs = list(commands("mpio", root))
-    common = [p for p in verbs[0][1].params if p.name in options.COMMON]
+    return root, list(commands("mpio", root)), frozenset(options.COMMON)
+
+
+def cli() -> str:
+    _, verbs, shared = command_tree()
+    common = [p for p in verbs[0][1].params if p.name in shared]
     return page(
         "Commands",
         "`python -m mpio` is the same as `mpio`; `mpio --version` tells the version. Results go to stdout, everything "
         "else to stderr.",
         "## Options of every verb",
         parameters(common, ("`--help`", "Show the options of the verb and end.")),
-        *(block for name, command in verbs for block in _verb(name, command, frozenset(options.COMMON))),
+        *(block for name, command in verbs for block in _verb(name, command, shared)),
         "## Exit codes",
         table(("code", "means"), EXITS),
     )
@@ -81,22 +86,28 @@ def _verb(name: str, command: Any, common: frozenset[str]) -> Iterator[str]:
     own = [p for p in command.params if p.name not in common]
     words = " ".join(p.metavar or p.name.upper() for p in own if p.param_type_name == "argument")
     yield f"## {name}"
-    yield " ".join((command.help or "").split())
+    yield said(command)
     yield code(" ".join(filter(None, (name, "[OPTIONS]", words))))
     if own:
         yield parameters(own)
 
 
 def parameters(params: Iterable[Any], *more: tuple[str, str]) -> str:
-    rows = [(_spelt(p), " ".join((p.help or "").split())) for p in params]
+    rows = [(code(" ".join(filter(None, spelt(p)))), said(p)) for p in params]
     return table(("option or argument", "does"), [*rows, *more])
 
 
-def _spelt(param: Any) -> str:
+def spelt(param: Any) -> tuple[str, str]:
+    """The words of an option, none for an argument; and what comes after them."""
     if param.param_type_name == "argument":
-        return code(param.metavar or param.name.upper())
+        return "", param.metavar or param.name.upper()
     words = ", ".join(sorted(param.opts, key=len))
-    return code(words if param.is_flag else f"{words} {param.metavar or param.type.name.upper()}")
+    return words, "" if param.is_flag else param.metavar or param.type.name.upper()
+
+
+def said(what: Any) -> str:
+    """The help of a command, an option or an argument, on one line."""
+    return " ".join((what.help or "").split())
 
 
 # -- the findings

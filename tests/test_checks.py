@@ -127,7 +127,6 @@ CASES: list[Case] = [
         f"sw-iscsi-0 -> {PORTAL_8}",
         "9000 bytes",
     ),
-    ("MP218", fakes.guide_site(arp="set"), SAME_SUBNET, "eth1 and eth2", "10.10.8.0/24"),
     ("MP304", SITE, session(state="FAILED"), str(NEAR), "session 1 is FAILED"),
     (
         "MP305",

@@ -8,7 +8,7 @@ from fakes import HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
 from mpio import choose, topology
 from mpio.errors import Exit, UnknownName
-from mpio.host import Host, Pair
+from mpio.host import Host, Pair, Portal
 
 HOST = fakes.guide_host()
 PLANNED = topology.pairs(fakes.guide_site(), HOST)
@@ -58,3 +58,29 @@ def test_on_an_empty_host_the_way_out_is_another() -> None:
     with pytest.raises(UnknownName, match="eth1") as caught:
         choose.pairs(["eth1"], Host(), topology.Pairs({}))
     assert "mpio status" in caught.value.hint
+
+
+def test_a_name_of_the_site_that_nothing_has_yet_means_nothing() -> None:
+    site = fakes.guide_site()
+    for name in ("eth1", "sw-iscsi-0", "10.10.8.90", "10.10.8.90:3260"):
+        assert choose.pairs([name], Host(), topology.Pairs({}), site) == ()
+    with pytest.raises(UnknownName, match="eth3") as caught:
+        choose.pairs(["eth3"], Host(), topology.Pairs({}), site)
+    assert "eth1" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["fd00::90", "FD00:0::90", "[fd00::90]", "[fd00:0:0::90]:3260"])
+def test_an_ipv6_portal_has_many_spellings(name: str) -> None:
+    pair = Pair("a", Portal("fd00::90"), HOMER_1)
+    assert choose.pairs([name], Host(), topology.Pairs({pair: 1})) == (pair,)
+
+
+def test_another_port_is_another_portal() -> None:
+    with pytest.raises(UnknownName):
+        choose.pairs(["10.10.8.90:3261"], HOST, PLANNED)
+
+
+def test_the_nearest_names() -> None:
+    assert choose.nearest("sw-iscsi-9", ["sw-iscsi-0", "extra"]) == ("sw-iscsi-0",)
+    assert choose.nearest("zzz", ["b", "a"]) == ("a", "b")
+    assert choose.nearest("zzz", []) == ()

@@ -136,12 +136,12 @@ def test_an_unknown_verb(run: Mpio) -> None:
     assert "frobnicate" in wrong(run, ["frobnicate"], 2, "usage")
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v not in ("lab", "multipath", "explain")])
+@pytest.mark.parametrize("verb", [v for v in VERBS if v not in ("lab", "multipath", "explain", "iface")])
 def test_an_unknown_option(run: Mpio, verb: str) -> None:
     assert "--frobnicate" in wrong(run, [verb, "--frobnicate"], 2, "usage")
 
 
-@pytest.mark.parametrize("verb", ["plan", "verify", "apply", "preflight", "login", "logout"])
+@pytest.mark.parametrize("verb", ["plan", "verify", "apply", "preflight", "login", "logout", "tune", "discover"])
 def test_a_missing_site_file(run: Mpio, verb: str) -> None:
     assert "none.toml" in wrong(run, [verb], 2, "usage")
 
@@ -187,7 +187,7 @@ def test_a_loose_secret(run: Mpio, site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["MP402", "frob", "MP999"])
-@pytest.mark.parametrize("verb", ["plan", "apply", "logout", "teardown"])
+@pytest.mark.parametrize("verb", ["plan", "apply", "login", "logout", "teardown", "tune"])
 def test_a_force_that_is_no_refusal(run: Mpio, site: Path, shows: Shows, verb: str, code: str) -> None:
     shows(HOST)
     said = wrong(run, [verb, "--force", code], 2, "usage")
@@ -235,7 +235,7 @@ def test_an_output_that_went_away() -> None:
     assert "Exception" not in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown"])
+@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown", "tune"])
 def test_who_is_not_root_changes_nothing(site: Path, verb: str) -> None:
     """A user namespace without a mapping: nobody, whoever runs the tests."""
     done = subprocess.run(
@@ -271,16 +271,17 @@ def test_help_names_every_verb(run: Mpio) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_and_the_common_options(run: Mpio, verb: str) -> None:
-    argv = {"multipath": ["multipath", "render"], "lab": ["lab", "demo"]}.get(verb, [verb])
+    families = {"multipath": ["multipath", "render"], "lab": ["lab", "demo"], "iface": ["iface", "list"]}
+    argv = families.get(verb, [verb])
     said = run(*argv, "--help")
     assert said.code == 0
     for option in ("--site", "--output", "--verbose", "--color", "--record"):
         assert option in said.out
 
 
-@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown"])
+@pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown", "tune", "iface add", "iface remove"])
 def test_every_verb_that_changes_takes_yes(run: Mpio, verb: str) -> None:
-    assert "--yes" in run(verb, "--help").out
+    assert "--yes" in run(*verb.split(), "--help").out
 
 
 @pytest.mark.parametrize("code", sorted(TABLE))
@@ -518,9 +519,20 @@ def test_preflight(run: Mpio, site: Path, shows: Shows) -> None:
     assert said.json["findings"][0]["code"] == "MP201"
 
 
-@pytest.mark.parametrize(("verb", "argv"), [("login", []), ("login", ["eth1"]), ("teardown", []), ("logout", [])])
+@pytest.mark.parametrize(
+    ("verb", "argv"),
+    [
+        ("login", []),
+        ("login", ["eth1"]),
+        ("login", ["--renew"]),
+        ("tune", []),
+        ("teardown", []),
+        ("logout", []),
+        ("logout", ["eth1"]),  # the site knows the name, and nothing goes by it
+    ],
+)
 def test_nothing_to_do_needs_no_yes(run: Mpio, site: Path, shows: Shows, verb: str, argv: list[str]) -> None:
-    shows(HOST if verb == "login" else replace(fakes.bare_host(), memory=HOST.memory.__class__()))
+    shows(HOST if verb in ("login", "tune") else replace(fakes.bare_host(), memory=HOST.memory.__class__()))
     said = run(verb, *argv, "-o", "json")
     assert said.code == 0
     assert {k: said.json[k] for k in ("command", "exit", "done", "left")} == {

@@ -6,7 +6,7 @@ from dataclasses import replace
 import fakes
 import pytest
 
-from mpio import console, topology
+from mpio import console, topology, view
 from mpio.console import Console
 from mpio.errors import MpioError, UsageError
 from mpio.findings import finding
@@ -146,3 +146,40 @@ def test_nothing_is_no_table(capsys: Capture) -> None:
 )
 def test_sizes(count: int | None, shown: str) -> None:
     assert console.size(count) == shown
+
+
+def test_what_portals_say_stands_a_line_a_target(capsys: Capture) -> None:
+    found = {"portal": "10.10.8.90:3260", "tpgt": 1, "target": "iqn.x", "wanted": True, "why": None}
+    half = {**found, "why": "b: it is far"}
+    out = {**found, "wanted": False, "why": "no glob in san.targets takes it"}
+    portal: dict[str, object] = {"portal": "10.10.8.90:3260", "ifaces": ["a", "b"], "code": 0, "said": None}
+    Console().asked(
+        [
+            {**portal, "found": [found, half, out]},
+            {**portal, "found": []},
+            {**portal, "code": None, "ifaces": [], "found": []},
+            {**portal, "code": 24, "said": "not \x1b[2J for you", "found": []},
+        ]
+    )
+    head, *rows = [[cell for cell in line.split("  ") if cell] for line in capsys.readouterr().out.splitlines()]
+    assert [cell.strip() for cell in head] == ["ASKED", "THROUGH", "TARGET", "PORTAL", "TPGT", "SITE"]
+    assert [[cell.strip() for cell in row[1:]] for row in rows] == [
+        ["a b", "iqn.x", "10.10.8.90:3260", "1", "takes it"],
+        ["a b", "iqn.x", "10.10.8.90:3260", "1", "takes it (b: it is far)"],
+        ["a b", "iqn.x", "10.10.8.90:3260", "1", "leaves it out: no glob in san.targets takes it"],
+        ["a b", "names no target", "-", "-", "-"],
+        ["-", "no answer", "-", "-", "-"],
+        ["a b", "not \\x1b[2J for you", "-", "-", "-"],
+    ]
+
+
+def test_the_ifaces_of_a_list_stand_under_those_of_the_site(capsys: Capture) -> None:
+    host = replace(HOST, ifaces=(HOST.ifaces[0], replace(HOST.ifaces[1], nic="eth1")))
+    Console().ifaces(view.iface_list(SITE, host))
+    Console().ifaces(view.iface_list(None, replace(host, ifaces=())))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows == [
+        ["IFACE", "NIC", "HWADDRESS", "ADDRESS", "MTU", "LINK", "RP_FILTER", "SESSIONS", "SITE"],
+        ["sw-iscsi-0", "eth1", "00:0c:29:94:5b:83", "10.10.8.14/24", "1500", "up", "2", "2", "yes"],
+        ["sw-iscsi-1", "eth1", "00:0c:29:94:5b:83", "10.10.8.14/24", "1500", "up", "2", "2", "wants", "eth2"],
+    ]

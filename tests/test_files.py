@@ -120,6 +120,15 @@ def test_a_secret_is_never_readable_on_the_way(tmp_path: Path) -> None:
     assert "0600" in made
 
 
+def test_an_unfinished_file_lies_where_it_is_told_to(tmp_path: Path) -> None:
+    """Beside a record of open-iscsi's every file is a record. Another file system cannot be renamed from."""
+    for beside, place in ((str(tmp_path), tmp_path), ("/proc", tmp_path / "nodes"), ("", tmp_path / "nodes")):
+        seen = _trace(tmp_path, f"Files().write('{tmp_path}/nodes/f', 'x', 0o600, beside='{beside}')")
+        assert [line for line in seen if line.startswith("open") and f"({place}/.mpio-" in line], seen
+        assert (tmp_path / "nodes/f").read_text() == "x"
+        assert mode(tmp_path / "nodes/f") == 0o600
+
+
 def test_content_reaches_the_disk_before_its_name(tmp_path: Path) -> None:
     seen = _trace(tmp_path, f"Files().write('{tmp_path}/sub/f', 'content')")
     calls = [line.split("(")[0].split()[-1] for line in seen]

@@ -37,6 +37,10 @@ def test_every_code_of_a_check_has_a_case() -> None:
     assert set(re.findall(r'"(MP\d{3})"', checks)) <= {case[0] for case in test_checks.CASES}
 
 
+def test_a_code_that_is_given_up_names_nothing_else() -> None:
+    assert not findings.RETIRED.keys() & (TABLE.keys() | raised())
+
+
 def test_codes_stand_once_and_in_their_group() -> None:
     groups = (findings.hosts, findings.network, findings.sessions, findings.maps, findings.configuration)
     codes = [kind.code for group in groups for kind in group.KINDS]
@@ -63,7 +67,7 @@ def test_a_refusal_is_an_error(code: str) -> None:
 
 
 def test_the_refusals() -> None:
-    assert set(findings.refusal_codes()) == {"MP207", "MP307", "MP405", "MP408", "MP409"}
+    assert set(findings.refusal_codes()) == {"MP207", "MP307", "MP313", "MP405", "MP408", "MP409"}
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,15 @@ def test_only_refusals_refuse() -> None:
         "MP408: refused: z is in use: mount /srv on dm-0",
     ]
     assert caught.value.hint.endswith("--force MP409")
+
+
+def test_what_no_force_lets_pass_is_forbidden() -> None:
+    guard.forbid(())
+    with pytest.raises(Refused) as caught:
+        guard.forbid((finding("MP314", "sw-iscsi-0", "session 1"),))
+    assert (caught.value.code, caught.value.exit) == ("MP314", Exit.COULD_NOT)
+    assert caught.value.message == "MP314: sessions use the iface sw-iscsi-0: session 1"
+    assert "--force" not in caught.value.hint
+    with pytest.raises(Refused) as caught:
+        guard.forbid((finding("MP104", "multipathd.service"), finding("MP409", "a")))
+    assert caught.value.code == "MP409"

@@ -18,6 +18,7 @@ import pytest
 from pages import PAGES
 
 import mpio
+from mpio import releases
 
 TOP = Path(__file__).parent.parent
 LINES = 320
@@ -27,7 +28,7 @@ FUNCTION_LINES = 60
 # named here is a decision: pure. The console is an edge that only commands and the lab may use.
 LAYERS = ("values", "tools", "decisions", "edges", "console", "commands", "cli")
 HOMES = {
-    "values": ("", "errors", "findings", "host", "memory", "program", "site", "step"),
+    "values": ("", "errors", "findings", "host", "memory", "program", "releases", "site", "step"),
     "tools": ("tools",),
     "edges": (
         *(
@@ -44,6 +45,7 @@ HOMES = {
             "machine",
             "observe",
             "probe",
+            "renew",
             "replay",
             "run",
             "serve",
@@ -257,6 +259,15 @@ def changelog() -> str:
     return (TOP / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+SHARED = {
+    "man/man8/mpio.8",
+    "man/man5/mpio-site.5",
+    "bash-completion/completions/mpio",
+    "zsh/site-functions/_mpio",
+    "fish/vendor_completions.d/mpio.fish",
+}
+
+
 def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
     check(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
     (wheel,) = tmp_path.iterdir()
@@ -266,6 +277,17 @@ def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
         meta = email.message_from_string(archive.read(f"{info}/METADATA").decode())
         entry = archive.read(f"{info}/entry_points.txt").decode()
     assert {name for name in tracked() if name.startswith("mpio/")} <= inside
-    assert all(name.startswith(("mpio/", info)) for name in inside)
+    shared = f"{info.removesuffix('.dist-info')}.data/data/share/"
+    assert all(name.startswith(("mpio/", info, shared)) for name in inside)
+    assert {name.removeprefix(shared) for name in inside if name.startswith(shared)} == SHARED
     assert (meta["Name"], meta["Version"]) == ("mpio-toolkit", mpio.__version__)
     assert "mpio = mpio.__main__:main" in entry
+
+
+def test_the_readme_names_the_releases_that_are_supported() -> None:
+    supported = (TOP / "README.md").read_text().partition("\n## Supported\n")[2].partition("\n## ")[0]
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in supported.splitlines() if "|" in line]
+    assert rows[2:] == [(one.title, one.name) for one in releases.SUPPORTED]
+    for one in releases.RECORDED:
+        assert f"{one.title} " in supported
+        assert one.name in supported

@@ -8,34 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import recording
 from mpio.errors import UnreadableOutput
-from mpio.replay import Replay
+from mpio.files import Files
+from mpio.host import Rule, TableRoute
 from mpio.tools import ip
-
-RECORDED = Path(__file__).parent / "recorded/bookworm/ip"
-
-
-def out(name: str) -> str:
-    return recording.load((RECORDED / name).read_text()).out
-
-
-def test_reads_the_addresses_of_a_real_guest() -> None:
-    found = ip.addresses(Replay.folder(RECORDED))
-    assert found["eth1"] == ("10.10.8.20/24",)
-    assert found["lo"] == ("127.0.0.1/8", "::1/128")
-
-
-def test_asks_for_the_way_through_a_nic() -> None:
-    run = Replay.folder(RECORDED)
-    assert ip.route(run, "10.10.8.90", "eth1") == ip.Route("eth1", "10.10.8.20")
-    assert ip.route(run, "203.0.113.9") is None
 
 
 def test_link_local_addresses_and_filtered_links_are_left_out() -> None:
     infos = [
         {"family": "inet6", "local": "fd00:8::20", "prefixlen": 64, "scope": "global"},
         {"family": "inet6", "local": "fe80::1", "prefixlen": 64, "scope": "link"},
+        {"family": "inet6", "local": "fd00:8::aaaa", "prefixlen": 64, "scope": "global", "temporary": True},
         {},
     ]
     text = json.dumps([{}, {"ifname": "eth0.100", "addr_info": infos}, {"ifname": "eth9"}])
@@ -62,13 +45,72 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
         st.lists(inner)
-        | st.dictionaries(st.sampled_from(["ifname", "addr_info", "local", "prefixlen", "scope", "dev"]), inner)
+        | st.dictionaries(
+            st.sampled_from(
+                ["ifname", "addr_info", "local", "prefixlen", "scope", "dev", "src", "priority", "table", "dst"]
+            ),
+            inner,
+        )
     ),
 )
 
 
 @given(st.text() | JSON.map(json.dumps))
 def test_reading_is_total(text: str) -> None:
-    for parse in (ip.parse_addresses, ip.parse_route):
+    for parse in (ip.parse_addresses, ip.parse_route, ip.parse_rules, ip.parse_own_routes):
         with contextlib.suppress(UnreadableOutput):
             parse(text)
+
+
+# iproute2 5.9, 6.1 and 6.15 say the same, with -N
+RULES = (
+    '[{"priority":0,"src":"all","table":"255"},{"priority":999,"src":"192.0.2.0","srclen":24,"table":"100"},'
+    '{"priority":1000,"src":"all","fwmark":"0x7","table":"200"},'
+    '{"priority":1001,"src":"all","action":"6","protocol":"4"},'
+    '{"priority":28016,"src":"10.10.8.20","table":"28016","protocol":"109"}]\n'
+)
+
+
+def test_reads_everybodys_rules() -> None:
+    assert ip.parse_rules(RULES) == (
+        Rule("all", 255, 0),
+        Rule("192.0.2.0/24", 100, 999),
+        Rule("all", 200, 1000),
+        Rule("all", None, 1001),
+        Rule("10.10.8.20", 28016, 28016, ours=True),
+    )
+    assert ip.parse_rules("[]\n") == ()
+    for text in ('[{"src":"all"}]', '[{"priority":7,"src":1}]', '["x"]'):
+        with pytest.raises(UnreadableOutput):
+            ip.parse_rules(text)
+
+
+def test_reads_the_routes_that_have_our_mark() -> None:
+    text = (
+        '[{"dst":"fd00:8::/64","dev":"eth1","table":"28016","metric":1024,"flags":[],"pref":"medium"},'
+        '{"dst":"fd00:8::/64","dev":"eth2","table":"28017","metric":1024,"flags":["linkdown"],"pref":"medium"}]\n'
+    )
+    assert ip.parse_own_routes(text) == (
+        TableRoute("fd00:8::/64", "eth1", 28016), TableRoute("fd00:8::/64", "eth2", 28017),
+    )  # fmt: skip
+    with pytest.raises(UnreadableOutput):
+        ip.parse_own_routes('[{"dst":"10.10.8.0/24","dev":"eth1"}]')
+
+
+def test_what_is_added_can_be_deleted() -> None:
+    four, six = Rule("10.10.8.20", 28016, 28016, ours=True), TableRoute("fd00:8::/64", "eth1", 28016)
+    assert " ".join(ip.rule_add(four)) == "ip -4 rule add priority 28016 from 10.10.8.20 lookup 28016 protocol 109"
+    assert " ".join(ip.rule_delete(four)) == "ip -4 rule del priority 28016 from 10.10.8.20 lookup 28016 protocol 109"
+    assert " ".join(ip.route_set(six)) == "ip -6 route replace fd00:8::/64 dev eth1 table 28016 protocol 109"
+    assert " ".join(ip.route_delete(six)) == "ip -6 route del fd00:8::/64 dev eth1 table 28016 protocol 109"
+
+
+def test_the_tables_that_have_a_name(tmp_path: Path) -> None:
+    for name, text in {
+        "etc/iproute2/rt_tables": "#\n# reserved values\n#\n255\tlocal\n0\tunspec\n#1 inr.ruhep\n",
+        "etc/iproute2/rt_tables.d/san.conf": "0x6d70 san\n",
+        "usr/share/iproute2/rt_tables": " 254\tmain\nwords only\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert ip.named_tables(Files(str(tmp_path))) == {255, 0, 28016, 254}

@@ -1,57 +1,80 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+import recordings
+import trees
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import HOMER_1, PRAGUE, Tree
+from trees import HOMER_1, Tree
 
 from mpio.files import Files
-from mpio.host import Iface, Pair, Portal
+from mpio.host import Iface, Portal
 from mpio.tools import iscsidb, keyfile
 
-RECORDED = Path(__file__).parent / "recorded/bookworm/iscsidb"
 V4, V6 = Portal("10.10.8.90"), Portal("fd00:8::90")
-LEGACY = "iqn.2011-09.dom.homer:legacy"
+SECRET = "node.session.auth.password"
 
 
-def test_reads_the_database_of_a_real_iscsiadm() -> None:
-    read = Files(str(RECORDED))
-    assert iscsidb.root(read) == "/etc/iscsi"
-    assert iscsidb.ifaces(read) == (
-        Iface("sw-iscsi-0", "eth1", initiatorname=PRAGUE),
-        Iface("sw-iscsi-1", "eth2", initiatorname=PRAGUE),
-    )
-    assert [(n.pair, n.tpgt) for n in iscsidb.nodes(read)] == [
-        (Pair("sw-iscsi-0", V4, HOMER_1), 1),
-        (Pair("sw-iscsi-0", V6, HOMER_1), 1),
-        (Pair("sw-iscsi-0", V4, LEGACY), -1),
-    ]
-    assert iscsidb.unread(read) == ()
+def recorded(release: str, root: Path) -> Files:
+    """A database with records over IPv4 and IPv6, and one of the old kind."""
+    return trees.planted(root, recordings.tree(release, "steps", "files"))
 
 
-def test_a_record_keeps_its_settings_but_no_secret() -> None:
-    node = iscsidb.nodes(Files(str(RECORDED)))[0]
-    assert node.path == f"/etc/iscsi/nodes/{HOMER_1}/10.10.8.90,3260,1/sw-iscsi-0"
-    assert node.settings["node.session.timeo.replacement_timeout"] == "10"
-    assert node.settings["node.session.auth.username"] == "prague"
-    assert node.settings["node.session.auth.password"] == iscsidb.MASK
-    assert "node.session.auth.password_in" not in node.settings
+@recordings.EACH
+def test_a_record_keeps_its_settings_but_no_secret(release: str, tmp_path: Path) -> None:
+    read = recorded(release, tmp_path)
+    before = next(n for n in iscsidb.nodes(read) if n.pair.portal == V6)
+    assert not [key for key in before.settings if "password" in key]
+    chap = {"node.session.auth.username": "prague", "node.session.auth.password": "x y"}
+    read.write(before.path, iscsidb.record_text_with(read.text(before.path) or "", chap), durable=False)
+    node = next(n for n in iscsidb.nodes(read) if n.path == before.path)
+    assert node.settings == {**before.settings, "node.session.auth.username": "prague", SECRET: iscsidb.MASK}
 
 
-def test_the_place_that_has_a_database_counts_and_of_two_the_newer(tmp_path: Path) -> None:
+def test_the_package_makes_the_place_where_it_is_not_below_etc(tmp_path: Path) -> None:
     tree, read = Tree(tmp_path), Files(str(tmp_path))
-    assert iscsidb.root(read) == "/etc/iscsi"
-    tree.file("/etc/iscsi/iscsid.conf", "")
-    assert iscsidb.root(read) == "/etc/iscsi"
-    (tmp_path / "var/lib/iscsi/nodes").mkdir(parents=True)
-    assert iscsidb.root(read) == "/var/lib/iscsi"
     tree.file("/etc/iscsi/ifaces/a", "")
+    tree.file("/var/lib/other", "")
     assert iscsidb.root(read) == "/etc/iscsi"
-    tree.file("/var/lib/iscsi/ifaces/a", "")
+    (tmp_path / "etc/iscsi/ifaces/a").unlink()
+    assert iscsidb.root(read) == "/etc/iscsi"
+    (tmp_path / "var/lib/iscsi").mkdir()
     assert iscsidb.root(read) == "/var/lib/iscsi"
+
+
+@pytest.mark.parametrize(
+    ("program", "empty", "filled"),
+    [
+        # What an upgrade to Debian 13 leaves below /etc is nothing to its iscsiadm, whatever the new place holds.
+        ("\x7fELF /var/lib/iscsi/nodes\0/etc/iscsi/iscsid.conf", "/var/lib/iscsi", "/var/lib/iscsi"),
+        ("\x7fELF /etc/iscsi/nodes\0/etc/iscsi/iscsid.conf", "/etc/iscsi", "/etc/iscsi"),
+        (None, "/etc/iscsi", "/var/lib/iscsi"),
+    ],
+)
+@pytest.mark.parametrize("left", ["ifaces/a", "nodes/b/c", "send_targets/d/st_config"])
+def test_with_both_places_the_program_says_which(
+    tmp_path: Path, left: str, program: str | None, empty: str, filled: str
+) -> None:
+    tree, read = Tree(tmp_path), Files(str(tmp_path))
+    tree.file(f"/etc/iscsi/{left}", "")
+    (tmp_path / "var/lib/iscsi/nodes").mkdir(parents=True)
+    if program:
+        tree.file("/usr/sbin/iscsiadm", program)
+    assert iscsidb.root(read) == empty
+    tree.file("/var/lib/iscsi/ifaces/a", "")
+    assert iscsidb.root(read) == filled
+
+
+def test_an_unfinished_file_is_no_record_and_has_its_place(tmp_path: Path) -> None:
+    tree, at = Tree(tmp_path), f"/etc/iscsi/nodes/{HOMER_1}/10.10.8.90,3260,1"
+    text = "iface.iscsi_ifacename = a\n"
+    tree.file(f"{at}/a", text)
+    tree.file(f"{at}/.mpio-1-ab", text)
+    assert [node.path for node in iscsidb.nodes(Files(str(tmp_path)))] == [f"{at}/a"]
+    assert iscsidb.beside(f"{at}/a") == "/etc/iscsi"
+    assert iscsidb.beside("/var/lib/iscsi/send_targets/10.10.8.90,3260/st_config") == "/var/lib/iscsi"
 
 
 def test_what_is_no_iface_of_ours_is_passed_over(tmp_path: Path) -> None:
@@ -72,14 +95,14 @@ def test_a_portal_that_is_a_host_name_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_record_that_goes_while_it_is_read_is_left_out(tmp_path: Path) -> None:
-    shutil.copytree(RECORDED, tmp_path / "r")
-    files = Files(str(tmp_path / "r"))
+    files = recorded(recordings.RELEASES[0], tmp_path)
+    all_there = len(iscsidb.nodes(files))
 
     class Racing(Files):
         def text(self, path: str) -> str | None:
             return None if path.endswith("fd00:8::90,3260,1/sw-iscsi-0") else files.text(path)
 
-    assert len(iscsidb.nodes(Racing(files.root))) == 2
+    assert len(iscsidb.nodes(Racing(files.root))) == all_there - 1
 
 
 @pytest.mark.parametrize(
@@ -90,9 +113,10 @@ def test_what_is_no_portal(name: str) -> None:
     assert iscsidb.portal_of(name) is None
 
 
-def test_chap_goes_into_a_record_before_its_end() -> None:
-    node = iscsidb.nodes(Files(str(RECORDED)))[1]
-    text = Files(str(RECORDED)).text(node.path)
+@recordings.EACH
+def test_chap_goes_into_a_record_before_its_end(release: str, tmp_path: Path) -> None:
+    read = recorded(release, tmp_path)
+    text = read.text(iscsidb.nodes(read)[0].path)
     assert text is not None
     chap = {
         "node.session.auth.authmethod": "CHAP",
@@ -110,6 +134,11 @@ def test_chap_goes_into_a_record_before_its_end() -> None:
 def test_the_discovery_record_has_its_place(tmp_path: Path) -> None:
     path = iscsidb.discovery_record(Files(str(tmp_path)), V6)
     assert path == "/etc/iscsi/send_targets/fd00:8::90,3260/st_config"
+    tree = Tree(tmp_path)
+    tree.file(path, "")
+    assert iscsidb.found_through(Files(str(tmp_path)), V6) == ()
+    tree.file(path.replace("st_config", f"{HOMER_1},fd00:8::90,3260,1,a"), "")
+    assert iscsidb.found_through(Files(str(tmp_path)), V6) == (f"{HOMER_1},fd00:8::90,3260,1,a",)
 
 
 @given(st.text(), st.text())

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import errors
+from mpio import errors, releases
 from mpio.lab import archive, channel, demo, guest, image, packages, process, project, qemu, san, session
 
 TOP = Path(__file__).parent.parent
@@ -155,7 +155,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> qemu.Spec:
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PIDFILE", str(tmp_path / "pid"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    return qemu.Spec(image.Image(image.SUITES[0], tmp_path), b"", accelerator="tcg")
+    return qemu.Spec(image.Image(releases.DEFAULT, tmp_path), b"", accelerator="tcg")
 
 
 def alive(pid: str) -> bool:
@@ -176,10 +176,11 @@ def test_nothing_is_left_when_the_owner_is_killed(pretended: qemu.Spec, tmp_path
     owner = f"""
 import tempfile
 from pathlib import Path
+from mpio import releases
 from mpio.lab import image, qemu
 tempfile.tempdir = {str(tmp_path / "tmp")!r}
 qemu.end_on_sigterm()
-with qemu.Machine(qemu.Spec(image.Image(image.SUITES[0], Path({str(tmp_path)!r})), b"", accelerator="tcg")) as machine:
+with qemu.Machine(qemu.Spec(image.Image(releases.DEFAULT, Path({str(tmp_path)!r})), b"", accelerator="tcg")) as machine:
     machine.agent.recv(1)
 """
     with subprocess.Popen([sys.executable, "-c", owner], cwd=TOP, stderr=subprocess.DEVNULL) as started:
@@ -240,6 +241,7 @@ sans = st.builds(
     ).map(tuple),
     st.lists(st.builds(san.Lun, st.integers(), st.text(), st.integers())).map(tuple),
     st.none() | chaps,
+    st.none() | st.builds(san.Bridge, st.text(), texts),
 )
 
 

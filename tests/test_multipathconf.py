@@ -7,6 +7,8 @@ import recordings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpio.lab import candidates
+from mpio.plan.shape import MULTIPATH_DROP_IN
 from mpio.tools import multipath, multipathconf
 from mpio.tools.multipathconf import Conf, Entry, Section, parse, render
 
@@ -208,11 +210,11 @@ def test_the_written_form() -> None:
     )
 
 
-@pytest.mark.parametrize("distribution", ["bookworm", "trixie"])
-def test_multipath_complains_of_the_same_lines(distribution: str) -> None:
+@recordings.EACH
+def test_multipath_complains_of_the_same_lines(release: str) -> None:
     """The grammatical complaints of `multipath -t`, and ours about the same text."""
-    warnings = multipath.parse_warnings(recordings.load(distribution, "mistakes").err)
-    ours = parse(recordings.MISTAKES, recordings.DROP_IN).remarks
+    warnings = multipath.parse_warnings(recordings.done(release, "multipath", "mistakes").err)
+    ours = parse(candidates.MISTAKES, MULTIPATH_DROP_IN).remarks
     kinds = ("ignoring extra", "missing value", "missing '{'", "invalid keyword '{'", "unmatched", "missing closing")
     for kind in (*kinds, "duplicate keyword"):
         theirs = {w.line for w in warnings if w.text.startswith(kind)}

@@ -172,7 +172,8 @@ def test_one_map() -> None:
     found = multipathd.map_named(Said((0, one)), "hydra_db-a01")
     assert found is not None
     assert found.dm == "dm-2"
-    assert multipathd.map_named(Said((1, "fail\n")), "nobody") is None
+    for reply in ("fail\n", "device not found\n", "fail\ndevice not found\n"):
+        assert multipathd.map_named(Said((1, reply)), "nobody") is None
     with pytest.raises(multipathd.NotRunning):
         multipathd.map_named(Said((1, "")), "hydra_db-a01")
 

@@ -137,7 +137,11 @@ def test_two_nics_in_a_subnet_want_arp_set() -> None:
 
 def test_a_kept_rp_filter_takes_the_drop_in_away() -> None:
     made = plan.steps(fakes.guide_site(rp_filter=None), HOST)
-    assert writes(made.steps) == {SYSCTL_DROP_IN: None}
+    assert writes(made.steps) == {
+        SYSCTL_DROP_IN: None,
+        "/proc/sys/net/ipv4/conf/eth1/rp_filter": "0\n",
+        "/proc/sys/net/ipv4/conf/eth2/rp_filter": "0\n",
+    }
 
 
 def test_a_masked_or_missing_unit_is_no_step() -> None:

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from mpio import dropin, presets
 from mpio.dropin import Lun, Value, Wish
+from mpio.lab import candidates
 from mpio.tools import multipath, multipathconf, multipathwords
 
-OLD = multipath.known(recordings.Recorded("bookworm", "known"))
-NEW = multipath.known(recordings.Recorded("trixie", "known"))
-# 0.8: no overrides.protocol
-ANCIENT = frozenset(k for k in OLD if k != "overrides.protocol" and not k.startswith("protocol."))
+# 0.8.5 (no overrides.protocol), 0.9.4, 0.11.1
+ANCIENT, OLD, NEW = (recordings.known(release) for release in ("bullseye", "bookworm", "trixie"))
 NAMES = st.sampled_from(sorted(presets.PRESETS))
-KNOWN = st.sampled_from([OLD, NEW, ANCIENT])
+KNOWN = st.sampled_from([recordings.known(release) for release in recordings.RELEASES])
 WORDS: st.SearchStrategy[Value] = st.text("abc 0#\"'{}", max_size=9) | st.integers(0, 99) | st.booleans()
 
 
@@ -111,7 +110,7 @@ def test_what_the_site_names_is_not_detected_away(named: dict[str, Value], detec
 
 
 def test_what_a_lun_names_is_not_detected_away() -> None:
-    lun = Lun(recordings.HYDRA, "a", {"path_grouping_policy": "multibus", "prio": "const"})
+    lun = Lun(candidates.HYDRA, "a", {"path_grouping_policy": "multibus", "prio": "const"})
     found = device(Wish("sun-comstar", 10, NEW, luns=(lun,)))
     assert (found["detect_pgpolicy"], found["detect_prio"]) == ("no", "no")
     assert "detect_pgpolicy" not in device(Wish("sun-comstar", 10, OLD, luns=(lun,)))

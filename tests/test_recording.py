@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from mpio import recording
 from mpio.errors import ProgramFailed, UnreadableOutput
+from mpio.lab import questions
 from mpio.program import Done
 from mpio.recording import dump, load, mask, mask_argv, masked
 from mpio.replay import NotRecorded, Replay
@@ -83,3 +85,51 @@ def test_a_folder_of_recordings_answers_in_order(tmp_path: Path) -> None:
             run(*call)
     with pytest.raises(NotRecorded, match="iscsiadm -m node"):
         run("iscsiadm", "-m", "node")
+
+
+TREE = """\
+/sys/block/sda -> ../devices/platform/host2/session1/target2:0:0/2:0:0:10/block/sda
+==> /sys/block/sda/size <==
+131072
+
+==> /sys/class/iscsi_connection/connection1:0/address <==
+
+==> /etc/iscsi/iscsid.conf <==
+a = b
+
+c = d
+"""
+
+
+def test_a_tree_of_files() -> None:
+    found = recording.tree(TREE)
+    assert found.target("/sys/block/sda").endswith("/2:0:0:10/block/sda")
+    assert found.target("/sys/block/sda/size") == ""
+    assert found.text("/sys/block/sda/size") == "131072\n"
+    assert found.text("/sys/class/iscsi_connection/connection1:0/address") == ""  # the kernel had nothing to tell
+    assert found.text("/etc/iscsi/iscsid.conf") == "a = b\n\nc = d\n"
+    assert found.text("/etc/iscsi") is None
+    assert found.names("/sys/block") == ("sda",)
+    assert found.names("/sys/block/sda") == ("size",)
+    assert found.names("/sys/bl") == ()
+    assert recording.tree("") == recording.Tree({}, {})
+
+
+def test_what_is_no_tree() -> None:
+    with pytest.raises(UnreadableOutput):
+        recording.tree("find: not there\n")
+
+
+def test_a_tree_is_what_its_programs_print(tmp_path: Path) -> None:
+    (tmp_path / "a b").write_text("one\n\ntwo\n")
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "link").symlink_to("a b")
+    (tmp_path / "folder").mkdir()
+    call = questions.tree(f"{tmp_path}/* {tmp_path}/none*")
+    done = subprocess.run(call.argv, capture_output=True, check=True, text=True)
+    assert done.stderr == ""
+    at = str(tmp_path)
+    assert recording.tree(done.stdout) == recording.Tree(
+        {f"{at}/a b": "one\n\ntwo\n", f"{at}/empty": "", f"{at}/link": "one\n\ntwo\n"}, {f"{at}/link": "a b"}
+    )

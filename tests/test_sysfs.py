@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,83 +12,8 @@ from mpio.files import Files
 from mpio.host import Map, Nic, Pair, Portal
 from mpio.tools import sysfs
 
-RECORDED = Path(__file__).parent / "recorded/bookworm/sysfs"
 WWID = "3600144f0f484400000004e8685e70001"
 V4, OTHER, V6 = Portal("10.10.8.90"), Portal("10.10.9.90"), Portal("fd00:8::90")
-
-
-@dataclass
-class Recording:
-    """What a lab guest's /sys and /proc/sys said: texts, errors (as a mapping), links, folders."""
-
-    seen: dict[str, dict[str, Any]]
-
-    @classmethod
-    def load(cls, name: str) -> Recording:
-        return cls(json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8")))
-
-    def text(self, path: str) -> str | None:
-        said = self.seen["files"].get(path)
-        return said if isinstance(said, str) else None
-
-    def names(self, path: str) -> tuple[str, ...]:
-        return tuple(self.seen["dirs"].get(path, ()))
-
-    def target(self, path: str) -> str:
-        return str(self.seen["links"].get(path, ""))
-
-
-# -- a real guest: four sessions in mesh, four LUNs, then eth2 down until its sessions failed
-
-
-def test_sessions_of_a_real_guest() -> None:
-    found = sysfs.sessions(Recording.load("up"), {})
-    assert {(s.pair.iface, s.nic, s.pair.portal) for s in found} == {
-        ("sw-iscsi-0", "eth1", V4),
-        ("sw-iscsi-0", "eth1", OTHER),
-        ("sw-iscsi-1", "eth2", V4),
-        ("sw-iscsi-1", "eth2", OTHER),
-    }
-    assert [s.sid for s in found] == sorted(s.sid for s in found)
-    for session in found:
-        assert session.logged_in
-        assert (session.tpgt, session.noop_interval, session.noop_timeout) == (1, 5, 5)
-        assert (session.address, session.port) == (session.pair.portal.address, 3260)
-        assert session.local_port
-        assert session.initiatorname.startswith("iqn.")
-
-
-def test_maps_and_paths_of_a_real_guest() -> None:
-    read = Recording.load("up")
-    paths, maps = sysfs.paths(read), sysfs.maps(read)
-    assert len(paths) == 16
-    assert len(maps) == 4
-    assert {m.wwid for m in maps} == {p.wwid for p in paths}
-    assert WWID in {p.wwid for p in paths}
-    for mapped in maps:
-        own = [p for p in paths if p.dm == mapped.dm]
-        assert sorted(p.dev for p in own) == list(mapped.slaves)
-        assert {p.wwid for p in own} == {mapped.wwid}
-        assert {p.size for p in own} == {mapped.size}
-    assert {(p.vendor, p.product, p.device_state) for p in paths} == {("NEXENTA", "COMSTAR", "running")}
-    assert {p.lun for p in paths} == {10, 11, 12, 13}
-
-
-def test_nics_of_a_real_guest() -> None:
-    one, two = sysfs.nics(Recording.load("up"), {"eth1": ("10.10.8.20/24",)}, ("eth1", "eth2", "eth9"))
-    assert (one.name, one.addresses, one.mtu, one.carrier, one.rp_filter) == ("eth1", ("10.10.8.20/24",), 1500, True, 2)
-    assert (two.name, two.addresses, two.master) == ("eth2", (), "")
-
-
-def test_a_link_that_is_down_on_a_real_guest() -> None:
-    read = Recording.load("down")
-    assert sysfs.carrier(read, "eth2") is None  # EINVAL
-    failed = [s for s in sysfs.sessions(read, {}) if not s.logged_in]
-    assert [(s.sid, s.state, s.address, s.port, s.local_port) for s in failed] == [
-        (2, "FAILED", "", None, None),  # ENOTCONN
-        (3, "FAILED", "", None, None),
-    ]
-    assert [s.pair.portal for s in failed] == [V4, OTHER]
 
 
 # -- a tree of files

@@ -1,46 +1,15 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import recording
 from mpio.errors import UnreadableOutput
 from mpio.host import Unit
 from mpio.replay import Replay
 from mpio.tools import systemctl
-
-RECORDED = Path(__file__).parent / "recorded/bookworm/systemctl"
-UNITS = (
-    "iscsid.service",
-    "open-iscsi.service",
-    "iscsi.service",
-    "multipathd.service",
-    "multipath-tools.service",
-    "nosuch.service",
-)
-
-
-def replay(name: str) -> Replay:
-    return Replay([recording.load((RECORDED / name).read_text())])
-
-
-def test_reads_units_of_a_real_guest() -> None:
-    units = systemctl.units(replay("show-after"), UNITS)
-    assert tuple(u.name for u in units) == UNITS
-    assert units[0].active == units[3].active == "active"
-    assert {u.load for u in units[:5]} == {"loaded"}
-    assert units[5] == Unit("nosuch.service", "not-found", "inactive", "")
-
-
-def test_an_alias_says_what_its_unit_is() -> None:
-    names = systemctl.aliases(replay("show-before"), UNITS)
-    assert names["open-iscsi.service"] == names["iscsi.service"] == "open-iscsi.service"
-    assert names["multipath-tools.service"] == "multipathd.service"
-    assert names["nosuch.service"] == "nosuch.service"
 
 
 def test_asks_nothing_about_no_units() -> None:
@@ -84,3 +53,10 @@ def test_units_without_a_property_have_it_empty() -> None:
 def test_reading_is_total(text: str, asked: tuple[str, ...]) -> None:
     with contextlib.suppress(UnreadableOutput):
         systemctl.parse_units(text, asked)
+
+
+def test_words_survive_a_units_exec_line() -> None:
+    assert systemctl.exec_line(["ip", "-4", "route", "10.10.8.0/24", "eth0.100"]) == "ip -4 route 10.10.8.0/24 eth0.100"
+    assert systemctl.exec_line(["a b", "50%", "$HOME", 'say "x"', "", "\\", ";"]) == (
+        '"a b" "50%%" "$$HOME" "say \\"x\\"" "" "\\\\" ";"'
+    )

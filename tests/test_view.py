@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import fakes
 import pytest
-from fakes import APPS_A01, HOMER_1
+from fakes import APPS_A01, HOMER_1, PORTAL_8, PORTAL_9
 
 from mpio import topology, view
 from mpio.findings import finding
-from mpio.host import Host, Iface, Pair, Portal
+from mpio.host import Answer, Asked, Found, Host, Iface, Pair, Portal
 from mpio.step import Command, Part, Write
 
 SITE = fakes.guide_site()
@@ -193,3 +193,51 @@ def test_a_secret_is_masked() -> None:
     assert view.MASK in said
     assert "hunter2" not in said
     assert "swordfish" not in said
+
+
+def test_the_ifaces_of_a_list_say_whose_they_are() -> None:
+    host = replace(HOST, ifaces=(HOST.ifaces[0], Iface("extra", "eth2")))
+    said = view.iface_list(SITE, host)
+    assert said["site"] == "/etc/mpio/site.toml"
+    assert said["ifaces"] == [
+        {**view.ifaces(host)[0], "sessions": 2, "records": 2, "ours": True, "site_nic": "eth1"},
+        {**view.ifaces(host)[1], "sessions": 0, "records": 0, "ours": False, "site_nic": None},
+    ]
+    assert said["missing"] == [{"name": "sw-iscsi-1", "nic": "eth2"}]
+    assert view.iface_list(None, host)["missing"] == []
+
+
+def test_what_portals_answered() -> None:
+    found = Found(PORTAL_8, 2, "iqn.2000-01.other:x")
+    locked = Asked(PORTAL_9, ("sw-iscsi-1",), 24, "no")
+    host = replace(
+        HOST,
+        asked=(Asked(PORTAL_8, ("sw-iscsi-0",), 0, "", (found,)), locked),
+        probes={("sw-iscsi-1", PORTAL_8): Answer.REFUSED},
+    )
+    assert view.asked(SITE, host, [PORTAL_8, PORTAL_9]) == [
+        {
+            "portal": "10.10.8.90:3260",
+            "ifaces": ["sw-iscsi-0"],
+            "code": 0,
+            "said": None,
+            "silent": {"sw-iscsi-1": "refused"},
+            "found": [
+                {
+                    "portal": "10.10.8.90:3260",
+                    "tpgt": 2,
+                    "target": "iqn.2000-01.other:x",
+                    "wanted": False,
+                    "why": "no glob in san.targets takes it",
+                }
+            ],
+        },
+        {
+            "portal": "10.10.9.90:3260",
+            "ifaces": ["sw-iscsi-1"],
+            "code": 24,
+            "said": "no",
+            "silent": {},
+            "found": [],
+        },
+    ]

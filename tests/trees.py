@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpio import recording
+from mpio.files import Files
+
 HOMER_1 = "iqn.2011-09.dom.homer:01:5d3a"
 HOMER_2 = "iqn.2011-09.dom.homer:02:77fe"
 PRAGUE = "iqn.2011-10.dom.prague:hydra"
@@ -148,3 +151,20 @@ def guide(root: Path) -> Tree:
         tree.session(sid, host, iface, nic, address, target, state)
         tree.disk(dev, host, sid, 10 if sid != 10 else 300, wwid, "dm-0")
     return tree
+
+
+def planted(root: Path, *trees: recording.Tree) -> Files:
+    """Recorded trees as real files and links below `root`, for the reader that mpio has."""
+    for one in trees:
+        for path, target in sorted(one.links.items(), key=lambda link: link[0].count("/")):
+            place = root / path.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(target)
+            if not target.startswith("/") and path.startswith("/sys/"):
+                place.resolve().mkdir(parents=True, exist_ok=True)
+        for path, text in one.files.items():
+            place = root / path.lstrip("/")
+            if not place.is_symlink():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8", errors="surrogateescape")
+    return Files(str(root))

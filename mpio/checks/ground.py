@@ -64,9 +64,6 @@ def _sysctl(site: Site, host: Host) -> Iterator[Finding]:
             nic = host.nic(iface.nic)
             if nic is not None and nic.rp_filter_all:
                 yield finding("MP205", nic.name, f"conf/all/rp_filter is {nic.rp_filter_all}")
-    if site.arp == "set":
-        for a, b, net in ground.same_subnet(site, host):
-            yield finding("MP218", f"{a} and {b}", net)
     ours = host.files.get(SYSCTL_DROP_IN)
     if ours is None:
         return

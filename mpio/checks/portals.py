@@ -15,7 +15,7 @@ from mpio.tools import iscsierr
 def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
     yield from _answers(site, host, plan)
     for asked in host.asked:
-        yield from _discovery(site, asked)
+        yield from discovery(site, asked)
     yield from _unnamed(site, host)
     for left in plan.pairs.left_out:
         yield finding("MP212", str(left.pair), left.reason)
@@ -56,7 +56,7 @@ def _carrier(host: Host, nic_name: str) -> bool:
     return nic is not None and nic.carrier is True
 
 
-def _discovery(site: Site, asked: Asked) -> Iterator[Finding]:
+def discovery(site: Site, asked: Asked) -> Iterator[Finding]:
     if asked.code == iscsierr.Code.LOGIN_AUTH_FAILED:
         yield finding("MP214", f"portal {asked.portal}", asked.said)
     elif asked.code not in (iscsierr.Code.SUCCESS, iscsierr.Code.NO_OBJS_FOUND):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpio.findings import Finding, finding
 from mpio.host import Host
-from mpio.plan import Plan, ground
+from mpio.plan import Plan, renewing
 from mpio.site import Site
 
 
@@ -36,23 +36,10 @@ def _foreign(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
 
 def _old_values(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
     """What a live session was made with and only a new login changes (contract 2)."""
-    nics = {i.name: i.nic for i in site.ifaces}
-    name = ground.initiator_name(host)
     for session in host.sessions:
         if session.pair not in plan.pairs.planned or not session.logged_in:
             continue
-        wanted = {
-            "no-op interval": (session.noop_interval, site.timeouts.noop_interval),
-            "no-op time-out": (session.noop_timeout, site.timeouts.noop_timeout),
-            "NIC": (session.nic or None, nics.get(session.pair.iface)),
-            "initiator name": (session.initiatorname or None, site.initiator or name),
-        }
-        differs = [
-            f"{k} {have}, wanted {want}"
-            for k, (have, want) in wanted.items()
-            if have is not None and want is not None and have != want
-        ]
-        if differs:
+        if differs := renewing.stale(site, host, session):
             yield finding("MP306", f"session {session.sid} {session.pair}", "; ".join(differs))
 
 

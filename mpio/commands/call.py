@@ -48,9 +48,9 @@ class Call:
             self.console.say(f"without the site file: {error.message}")
             return None
 
-    def need_root(self) -> None:
+    def need_root(self, does: str = "changes the host") -> None:
         if os.geteuid() != 0:
-            raise NotRoot(f"`mpio {self.verb}` changes the host, which takes root", f"sudo mpio {self.verb}")
+            raise NotRoot(f"`mpio {self.verb}` {does}, which takes root", f"sudo mpio {self.verb}")
 
     def confirm(self, question: str) -> None:
         """Ask on a terminal; without one only `--yes` will do."""

@@ -8,16 +8,20 @@ from mpio.errors import Exit
 from mpio.findings import Finding
 
 
-def show(call: Call, outcome: apply.Outcome, found: tuple[Finding, ...], code: Exit) -> int:
+def show(
+    call: Call, outcome: apply.Outcome, found: tuple[Finding, ...], code: Exit, more: view.Json | None = None
+) -> int:
     if call.console.json:
         body: view.Json = {
             "done": view.steps(outcome.done),
             "left": view.steps(outcome.left),
             "findings": view.findings(found),
+            **(more or {}),
         }
         call.console.document(call.verb, code, body)
         return code
     call.console.findings(found)
     touched = outcome.done or outcome.left
-    call.console.say(f"{len(outcome.done)} steps done, {len(outcome.left)} left" if touched else "nothing to do")
+    idle = "nothing to do" if code is Exit.OK else "nothing was done"
+    call.console.say(f"{len(outcome.done)} steps done, {len(outcome.left)} left" if touched else idle)
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpio.commands.call import Call
 from mpio.errors import Exit
+from mpio.releases import DEFAULT
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -20,18 +21,18 @@ def hear(stream: str, data: bytes) -> None:
     out.flush()
 
 
-def demo(call: Call) -> int:
+def demo(call: Call, suite: options.Suite = DEFAULT.name) -> int:
     """The main job on a fresh guest: plan, apply, verify."""
     from mpio.lab import demo as lab_demo
 
-    return lab_demo.run(hear, call.console.say)
+    return lab_demo.run(suite, hear, call.console.say)
 
 
-def up(call: Call) -> int:
+def up(call: Call, suite: options.Suite = DEFAULT.name) -> int:
     """Start a guest and keep it for `lab run`."""
     from mpio.lab import session
 
-    session.up(call.console.say)
+    session.up(call.console.say, suite=suite)
     return Exit.OK
 
 
@@ -51,7 +52,7 @@ def down(call: Call) -> int:
     return Exit.OK
 
 
-def record(call: Call, folder: options.Folder, suite: options.Suite = "bookworm") -> int:
+def record(call: Call, folder: options.Folder, suite: options.Suite = DEFAULT.name) -> int:
     """Run every program call that mpio knows, in a guest in several states, and keep each as a file for tests."""
     from mpio.lab import record as lab_record
 

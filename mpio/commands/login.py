@@ -4,40 +4,72 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, lock, observe, plan, progress, settle
+from mpio import apply, choose, guard, lock, logins, observe, plan, progress, renew, settle
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
-from mpio.findings import finding
-from mpio.plan import iscsi
-from mpio.tools import iscsiadm
+from mpio.findings import Finding, finding
+from mpio.plan import renewing
 
 if TYPE_CHECKING:
     from mpio.commands import options
 
 
-def command(call: Call, x: options.X = None, yes: options.Yes = False) -> int:
-    site = call.site()
+def command(
+    call: Call,
+    x: options.X = None,
+    as_renewal: options.Renew = False,
+    yes: options.Yes = False,
+    force: options.Force = None,
+) -> int:
+    site, forced = call.site(), call.forced(force)
     call.need_root()
     with lock.hold("login"):
         host = observe.host(call.machine, site, observe.Look.PLAN)
         apply.ready(host)
-        planned = plan.steps(site, host).pairs
-        chosen = set(choose.pairs(x or (), host, planned))
-        ready = [s for s in iscsi.logins(site, host, planned) if iscsiadm.pair_of(s) in chosen]
-        recorded = {n.pair for n in host.nodes}
-        steps = [s for s in ready if iscsiadm.pair_of(s) in recorded]
-        outcome = apply.Outcome(host=host)
-        if steps:
+        made = plan.steps(site, host)
+        chosen = frozenset(choose.pairs(x or (), host, made.pairs, site))
+        steps = renewing.ready(site, host, made.pairs, chosen)
+        choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
+        outcome, renewal = apply.Outcome(host=host), renew.Renewal(host)
+        if steps or choice.due:
             if not yes:
-                call.confirm(f"Log in {len(steps)} sessions?")
+                call.confirm(_question(len(steps), len(choice.due)))
+            asked = renew.Asked(choice.due, made.pairs, forced)
             with progress.shown(call.console) as tell:
                 apply.carry_out(call.machine, steps, outcome, tell)
-            settle.after(call.machine, site, steps)
+                settle.after(call.machine, site, steps)
+                # What cannot be logged in now would not come back after a logout either.
+                if outcome.failed:
+                    outcome.left = renewing.to_come(choice.due, host)
+                elif choice.due:
+                    renewal = renew.sessions(call.machine, site, asked, outcome, tell)
+            if not outcome.done:
+                guard.forbid(renewal.refused)
             host = observe.host(call.machine, site, observe.Look.VERIFY)
             apply.remember(call.machine, host)
-        outcome.left = tuple(s for s in ready if iscsiadm.pair_of(s) not in {x.pair for x in host.sessions})
-    silent = planned.silent or {}
-    found = tuple(finding("MP210", str(p), str(silent[p])) for p in planned.planned if p in chosen and p in silent)
-    code = Exit.DIFFERS if outcome.left or found else Exit.OK
-    return ended.show(call, outcome, (*found, *apply.findings(outcome)), code)
+            made = plan.steps(site, host)
+        again = {apply.key(s) for s in outcome.left}
+        ready = renewing.ready(site, host, made.pairs, chosen)
+        outcome.left += tuple(s for s in ready if apply.key(s) not in again)
+    found = (*logins.findings(site, host, made, chosen), *renewal.refused, *renewal.found, *_left_alone(choice))
+    lacking = choice.unrecorded or logins.lacking(host, made, chosen)
+    whole = made.complete and not (outcome.left or renewal.found or lacking)
+    code = Exit.COULD_NOT if renewal.refused else Exit.OK if whole else Exit.DIFFERS
+    more = {"renewed": [str(p) for p in renewal.renewed], "current": len(choice.current)} if as_renewal else None
+    if as_renewal and not call.console.json:
+        call.console.say(f"{len(renewal.renewed)} sessions renewed, {len(choice.current)} were as they should be")
+    return ended.show(call, outcome, (*found, *apply.findings(outcome)), code, more)
+
+
+def _left_alone(choice: renewing.Choice) -> tuple[Finding, ...]:
+    return (
+        *(finding("MP315", str(p), "its session is left as it is") for p in choice.unrecorded),
+        *(finding("MP305", str(p), "left as it is") for p in choice.foreign),
+    )
+
+
+def _question(logins: int, renewals: int) -> str:
+    words = [f"log in {logins} sessions"] if logins else []
+    words += [f"renew {renewals} sessions, one at a time"] if renewals else []
+    return f"{' and '.join(words).capitalize()}?"

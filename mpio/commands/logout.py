@@ -22,7 +22,7 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False, force: op
     with lock.hold("logout"):
         host = _look(call, site)
         apply.ready(host)
-        chosen = set(choose.pairs(x or (), host, plan.steps(site, host).pairs))
+        chosen = set(choose.pairs(x or (), host, plan.steps(site, host).pairs, site))
         sessions = [s for s in host.sessions if s.pair in chosen]
         share = ending.sessions(host, sessions, forced, whole=not x)
         guard.refuse(share.refused)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mpio.commands import call
+from mpio.releases import RECORDED
 from mpio.step import Part
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
@@ -21,6 +22,19 @@ Force = Annotated[
 X = Annotated[
     list[str] | None,
     typer.Argument(metavar="[X]...", help="A NIC, iface, portal, target or sid:N; none: the whole site."),
+]
+Renew = Annotated[
+    bool,
+    typer.Option(
+        "--renew",
+        help="Also log live sessions out and in again, one at a time: those that X names; without X those that only a "
+        "new login brings to the site (no-op timers, NIC, initiator name).",
+    ),
+]
+IfaceName = Annotated[str, typer.Argument(metavar="NAME", help="The iface's name.")]
+NicName = Annotated[str, typer.Argument(metavar="NIC", help="The network interface that it is bound to.")]
+Portals = Annotated[
+    list[str] | None, typer.Argument(metavar="[PORTAL]...", help="Numeric addresses, port optional; none: the site's.")
 ]
 Script = Annotated[bool, typer.Option("--script", help="Print the plan as a shell runbook that needs no mpio.")]
 Only = Annotated[
@@ -40,7 +54,9 @@ Textfile = Annotated[
 Code = Annotated[str, typer.Argument(metavar="CODE", help="A finding's code, such as MP203.")]
 Words = Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command and its words, after --.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Where to; it is made.")]
-Suite = Annotated[str, typer.Option("--suite", metavar="NAME", help="The guest's Debian release.")]
+Suite = Annotated[
+    str, typer.Option("--suite", metavar="|".join(r.name for r in RECORDED), help="The release of the guest.")
+]
 
 SITE = typer.Option("--site", metavar="FILE", help="The site file (default $MPIO_SITE, else /etc/mpio/site.toml).")
 OUTPUT = typer.Option("-o", "--output", metavar="text|json", help="Text to read, or one JSON document.")

@@ -39,7 +39,8 @@ def app(verb: str = "") -> typer.Typer:
         family = typer.Typer(rich_markup_mode=None)
         family.callback()(lambda: None)
         for function in module.COMMANDS:
-            family.command(function.__name__)(options.verb(f"{name} {function.__name__}", function))
+            word = function.__name__.rstrip("_")  # `list_`: the plain word is Python's own
+            family.command(word)(options.verb(f"{name} {word}", function))
         made.add_typer(family, name=name, help=VERBS[name])
     return made
 

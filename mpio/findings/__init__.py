@@ -10,7 +10,10 @@ from mpio.findings.shape import Finding, Kind, Severity
 
 TABLE: dict[str, Kind] = {k.code: k for group in (hosts, network, sessions, maps, configuration) for k in group.KINDS}
 
-__all__ = ["TABLE", "Finding", "Kind", "Severity", "finding", "kind", "refusal_codes", "worst"]
+# Codes that were given and are not any more: a code is for ever, so none of these names another finding.
+RETIRED = {"MP218": "source routes are not managed by mpio (they are)"}
+
+__all__ = ["RETIRED", "TABLE", "Finding", "Kind", "Severity", "finding", "kind", "refusal_codes", "worst"]
 
 
 def finding(code: str, subject: str, detail: str = "", remedy: str = "") -> Finding:

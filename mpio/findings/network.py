@@ -54,10 +54,11 @@ KINDS = (
         "MP207",
         Severity.ERROR,
         "the NICs {subject} share a subnet",
-        "With two NICs in one subnet Linux answers ARP for either address on either NIC and sends replies by one "
-        "of them: "
-        "the second NIC carries nothing, or the wrong traffic. Separate subnets need none of this.",
-        'move one NIC and portal to a subnet of its own, or say arp = "set" in [network] of the site file',
+        "With two NICs in one subnet Linux answers ARP for either address on either NIC: the array may send one NIC "
+        "what is for the other, where a session that is bound to its own NIC does not hear it, and all sessions of one "
+        "NIC fail at once. What is not bound leaves through one NIC. Separate subnets need none of this.",
+        'move one NIC and portal to a subnet of its own, or say arp = "set" in [network] of the site file '
+        "(then ARP and routes by source address are set so that each NIC has its own traffic)",
         refusal=True,
     ),
     Kind(
@@ -104,8 +105,9 @@ KINDS = (
         "MP214",
         Severity.ERROR,
         "discovery at {subject} was refused: authentication",
-        "The portal asks for a discovery CHAP login that the site does not give, or the secret is wrong.",
-        "set [san.discovery_chap] in the site file",
+        "The portal asks for a discovery CHAP login that the site does not give, or a name or secret is wrong: this "
+        "host's or, with mutual CHAP, the portal's own.",
+        "compare [san.discovery_chap] and its password files with the array",
     ),
     Kind(
         "MP215",
@@ -129,14 +131,5 @@ KINDS = (
         "A ping of the site's MTU with fragmentation forbidden was lost while the portal answers small packets: "
         "logins will succeed and data will hang.",
         "set the same MTU on NIC, switch and array, or remove network.mtu from the site file",
-    ),
-    Kind(
-        "MP218",
-        Severity.WARNING,
-        "source routes for {subject} are not managed by mpio",
-        "Two NICs share a subnet and ARP is set as it must be, but replies leave by the routing table: without a "
-        "rule per source address "
-        "one NIC may carry all traffic that is not bound to a device.",
-        "add `ip rule from ADDRESS lookup TABLE` with a table per NIC in the network configuration of the host",
     ),
 )

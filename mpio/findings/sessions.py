@@ -49,7 +49,7 @@ KINDS = (
         Severity.WARNING,
         "in force after the next login: {subject}",
         "No-op timers, initiator name, binding and CHAP are read at login; a live session keeps what it was made with.",
-        "log the session out and in again when the other paths are whole: mpio logout X, mpio login X",
+        "mpio login --renew: one session at a time, none while its paths are needed",
     ),
     Kind(
         "MP307",
@@ -71,7 +71,7 @@ KINDS = (
         Severity.ERROR,
         "the iface {subject} exists with another binding",
         "An iface record of this name is bound to another NIC or by MAC address, and it is not mpio's or it is in use.",
-        "iscsiadm -m iface -I {subject} -o delete if nobody needs it, or use another name in the site file",
+        "mpio iface remove {subject} if nobody needs it, or use another name",
     ),
     Kind(
         "MP310",
@@ -86,5 +86,35 @@ KINDS = (
         "refused name from {subject}",
         "The portal sent a target name or address that no iSCSI target may have; it was ignored.",
         "look at the portal: it is broken or hostile",
+    ),
+    Kind(
+        "MP312",
+        Severity.WARNING,
+        "the site says otherwise of the iface {subject}",
+        "The iface was added or removed by hand; apply follows the site file alone.",
+        "say it in the site file too, if it is to last",
+    ),
+    Kind(
+        "MP313",
+        Severity.ERROR,
+        "refused: records on the iface {subject} are not mpio's",
+        "open-iscsi deletes an iface's node records with it, and somebody else made these.",
+        "delete the records first (iscsiadm -m node … -o delete), if nobody needs them",
+        refusal=True,
+    ),
+    Kind(
+        "MP314",
+        Severity.ERROR,
+        "sessions use the iface {subject}",
+        "An iface is not removed while it carries a session: open-iscsi refuses it, too.",
+        "mpio logout {subject}, then the same again",
+    ),
+    Kind(
+        "MP315",
+        Severity.ERROR,
+        "no record to log in with: {subject}",
+        "open-iscsi logs in by a stored record: a pair's for its session, a portal's for a discovery with CHAP. "
+        "The site wants this one, it is not there yet, and only apply makes records.",
+        "mpio apply",
     ),
 )

@@ -14,11 +14,11 @@ from mpio.lab.process import Say
 LIMIT = 300.0  # seconds that one verb may take
 
 
-def run(hear: Hear, say: Say = process.quiet) -> int:
+def run(suite: str, hear: Hear, say: Say = process.quiet) -> int:
     """Plan, apply, verify; the exit code of the first that could not do its work, else the verification's."""
     begin = time.monotonic()
     say(f"A guest boots: Debian's own kernel, systemd, open-iscsi, multipath-tools; {_san(san.GUIDE)}.")
-    with guest.Guest(say=say) as fresh:
+    with guest.Guest(suite=suite, say=say) as fresh:
         fresh.push_project()
         fresh.put("/etc/mpio/site.toml", session.SITE.read_bytes())
         say(f"It is up after {time.monotonic() - begin:.0f} s, with a site file and no configuration.")

@@ -16,24 +16,15 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from mpio import errors
+from mpio import errors, releases
 from mpio.lab import packages, process
 from mpio.lab.process import Say
+from mpio.releases import Release
 
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """A Debian release that the lab can boot. `python` is the guest's; mpio itself runs there from 3.11 on."""
-
-    name: str
-    python: str
-
-
-SUITES = (Suite("bullseye", "3.9"), Suite("bookworm", "3.11"), Suite("trixie", "3.13"))
-DEFAULT = "bookworm"
+DEFAULT = releases.DEFAULT.name
 
 PACKAGES = (
     "linux-image-amd64",  # not -cloud-: that one has no iSCSI and no multipath
@@ -108,7 +99,7 @@ DISK = "2G"  # sparse; LUNs are sparse files on it
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    suite: Suite
+    suite: Release
     folder: Path
 
     @property
@@ -124,11 +115,11 @@ class Image:
         return self.folder / "initrd"
 
 
-def suite(name: str) -> Suite:
-    for known in SUITES:
+def suite(name: str) -> Release:
+    for known in releases.RECORDED:
         if known.name == name:
             return known
-    raise errors.UnknownName(f"the lab has no {name!r}", f"it has {', '.join(s.name for s in SUITES)}")
+    raise errors.UnknownName(f"the lab has no {name!r}", f"it has {', '.join(s.name for s in releases.RECORDED)}")
 
 
 def ready(name: str = DEFAULT) -> Image | None:
@@ -152,16 +143,16 @@ def get(name: str = DEFAULT, say: Say = process.quiet) -> Image:
     return image
 
 
-def _place(of: Suite) -> Image:
+def _place(of: Release) -> Image:
     return Image(of, process.cache() / f"{of.name}-{key(of)}")
 
 
-def key(of: Suite) -> str:
+def key(of: Release) -> str:
     """Twelve digits of a hash over everything the image is made of."""
-    ingredients = [asdict(of), PACKAGES, EXCLUDED, MASKED, INITRAMFS, INITRAMFS_MODULES, DISK]
+    ingredients = [of.name, of.python, PACKAGES, EXCLUDED, MASKED, INITRAMFS, INITRAMFS_MODULES, DISK]
     ingredients += [packages.requirements(of.python), inspect.getsource(packages.install)]
     ingredients += [(Path(__file__).parent / "inside/mpio").read_text()]
-    ingredients += [inspect.getsource(step) for step in (_build, unpacked, _mmdebstrap, _finish)]
+    ingredients += [inspect.getsource(step) for step in (_build, unpacked, unzipped, _mmdebstrap, _finish)]
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:12]
 
 
@@ -182,7 +173,7 @@ def _build(image: Image, say: Say) -> None:
         _finish(root)
         # Both unpacked here, because the emulated processor takes seconds for it.
         (parts / "kernel").write_bytes(unpacked(next(root.glob("boot/vmlinuz-*")).read_bytes()))
-        (parts / "initrd").write_bytes(gzip.decompress(next(root.glob("boot/initrd.img-*")).read_bytes()))
+        (parts / "initrd").write_bytes(unzipped(next(root.glob("boot/initrd.img-*")).read_bytes()))
         disk = parts / "disk.ext4"
         make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", str(root), str(disk), DISK]
         process.call(process.bound(make), say)
@@ -190,7 +181,7 @@ def _build(image: Image, say: Say) -> None:
     forget(image.suite)
 
 
-def forget(of: Suite) -> None:
+def forget(of: Release) -> None:
     """Of a suite the images used last stay: two checkouts of the project may each have theirs."""
     images = sorted(process.cache().glob(f"{of.name}-*"), key=lambda folder: folder.stat().st_mtime)
     for old in images[:-KEPT]:
@@ -211,7 +202,20 @@ def unpacked(kernel: bytes) -> bytes:
     return kernel
 
 
-def _mmdebstrap(of: Suite, root: Path) -> list[str]:
+def unzipped(initrd: bytes) -> bytes:
+    """An initial RAM disk with its gzip part undone.
+
+    Since initramfs-tools 0.143 (Debian 13) a cpio archive of what is compressed already stands before that part.
+    """
+    plain = 0
+    while initrd[plain : plain + 6] == b"070701":
+        plain = initrd.index(b"TRAILER!!!\0", plain) + len(b"TRAILER!!!\0")
+        while initrd[plain : plain + 1] == b"\0":
+            plain += 1
+    return initrd[:plain] + gzip.decompress(initrd[plain:])
+
+
+def _mmdebstrap(of: Release, root: Path) -> list[str]:
     modules = "usr/share/initramfs-tools/modules.d"
     config = "etc/initramfs-tools/conf.d"
     return [

@@ -1,94 +1,38 @@
 """Recordings of every question that mpio asks of programs, in a guest in several states: what unit tests replay.
 
-A generated shell script makes them, so the guest needs no Python.
+Shell scripts make them, so the guest needs no Python of a kind.
 """
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import io
 import json
 import shlex
 import tarfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from base64 import encodebytes
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpio import recording, sitefile
 from mpio.errors import ProgramFailed
 from mpio.files import Files
-from mpio.lab import guest, image, packages, process, san, session
+from mpio.host import Host
+from mpio.lab import candidates, guest, image, process, questions, san, session, states
 from mpio.lab.process import Say
-from mpio.program import Done, Run
+from mpio.lab.questions import Call
+from mpio.plan import maps
+from mpio.plan.shape import MULTIPATH_DROP_IN
+from mpio.program import Done
+from mpio.replay import Replay
 from mpio.site import Site
-from mpio.tools import dd, dmsetup, ip, iscsiadm, multipath, multipathd, ping, systemctl
-
-Ask = Callable[[Run], object]
+from mpio.tools import multipath, sysfs
 
 KEEP = (guest.INSIDE / "keep.sh").read_text()
-UNITS = (systemctl.ISCSID, *systemctl.LOGIN_UNITS, systemctl.MULTIPATHD)
-# What is long, or has nothing to do with the state of sessions and paths: recorded once.
-ONCE = ("dd", "ip-route", "iscsiadm-version", "multipath-", "multipathd-config", "ping")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A program's call, as a tool would make it."""
-
-    argv: tuple[str, ...]
-    stdin: bytes
-
-
-class _Noted(Exception):
-    pass
-
-
-def call(ask: Ask) -> Call:
-    """What a tool's question runs; it gets no answer."""
-    noted: list[Call] = []
-
-    def run(*argv: str, stdin: bytes = b"", **_: object) -> Done:
-        noted.append(Call(argv, stdin))
-        raise _Noted
-
-    try:
-        ask(run)
-    except _Noted:
-        return noted[0]
-    raise ValueError(f"{ask} runs nothing")
-
-
-def asks(site: Site) -> dict[str, Ask]:
-    """Every question of the tools, by the name of its recording."""
-    through = [iface.name for iface in site.ifaces]
-    found: dict[str, Ask] = {
-        "dd-sda": partial(dd.reads, dev="sda"),
-        "dmsetup-info": dmsetup.info,
-        "dmsetup-status": dmsetup.path_status,
-        "ip-addr": ip.addresses,
-        "iscsiadm-iface": iscsiadm.ifaces,
-        "iscsiadm-session": iscsiadm.sessions,
-        "iscsiadm-session-P3": iscsiadm.session_details,
-        "iscsiadm-version": iscsiadm.version,
-        "multipath-keywords": multipath.known,
-        "multipath-t": multipath.installed,
-        "multipathd-config": multipathd.config,
-        "multipathd-daemon": multipathd.daemon,
-        "multipathd-maps": multipathd.maps,
-        "systemctl-multipathd": partial(systemctl.units, names=(systemctl.MULTIPATHD,)),
-        "systemctl-units": partial(systemctl.units, names=UNITS),
-    }
-    if site.luns:
-        # by its alias: 0.9.4 knows no map by its WWID
-        found["multipathd-map"] = partial(multipathd.map_named, name=site.luns[0].alias or site.luns[0].wwid)
-    for portal in site.portals:
-        found[f"iscsiadm-discovery-{portal.address}"] = partial(iscsiadm.discovery, portal=portal, ifaces=through)
-        for iface in site.ifaces:
-            end = f"{iface.nic}-{portal.address}"
-            found[f"ip-route-{end}"] = partial(ip.route, address=portal.address, nic=iface.nic)
-            found[f"ping-{end}"] = partial(ping.whole, nic=iface.nic, address=portal.address, mtu=site.mtu or 1500)
-    return found
+WAIT = 'end=$(($(date +%s) + 180)); until eval "$1"; do [ "$(date +%s)" -lt "$end" ] || exit 9; sleep 1; done'
+VERSIONS = "dpkg-query -W -f '${Package} ${Version}, ' multipath-tools open-iscsi iproute2 dmsetup systemd; uname -r"
+INSIDE = "/run/mpio-lab/recordings"
 
 
 def script(calls: Mapping[str, Call], folder: str) -> str:
@@ -98,126 +42,107 @@ def script(calls: Mapping[str, Call], folder: str) -> str:
         argv = json.dumps(recording.mask_argv(one.argv))
         keep = f"keep {shlex.quote(name)} {shlex.quote(argv)} {shlex.join(one.argv)}"
         if one.stdin:
-            lines.append(f"base64 -d >\"$work/in\" <<'E'\n{base64.encodebytes(one.stdin).decode()}E")
+            lines.append(f"base64 -d >\"$work/in\" <<'E'\n{encodebytes(one.stdin).decode()}E")
             lines.append(f'{keep} <"$work/in"')
         else:
             lines.append(f"{keep} </dev/null")
     return "\n".join(lines) + "\n"
 
 
-# -- the states
-
-TARGETS = tuple(target.name for target in san.GUIDE.targets)
-LAST = san.GUIDE.luns[-1].number
-
-
 @dataclass(frozen=True, slots=True)
-class State:
-    """How a host that was set up comes into it; `over` is a condition to wait for."""
+class Recorder:
+    """A guest whose answers go into `folder`, a folder a state; `facts` are of every header."""
 
-    name: str
-    prepare: str
-    over: str = "true"
+    host: guest.Remote
+    folder: Path
+    facts: Mapping[str, str]
 
+    def keep(self, state: str, calls: Mapping[str, Call]) -> Replay:
+        """Make the calls and fetch what was said, in the words of `recording.dump`."""
+        self.host.put(f"{INSIDE}.sh", script(calls, INSIDE).encode())
+        self.host.check("sh", f"{INSIDE}.sh", timeout=60 * len(calls))
+        code, packed, _ = self.host.channel.exchange(("tar", "-C", INSIDE, "-c", "."))
+        if code:
+            raise ProgramFailed(f"the recordings cannot be fetched from the guest: tar ended with {code}")
+        self.host.check("rm", "-r", INSIDE, f"{INSIDE}.sh")
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            said = {name: _loaded(archive, name) for name in calls}
+        for name, done in said.items():
+            given = {"stdin": hashlib.sha256(calls[name].stdin).hexdigest()} if calls[name].stdin else {}
+            text = recording.dump(done, **self.facts, **given)
+            Files().write(str((self.folder / state / name).absolute()), text, 0o644, durable=False)
+        return Replay(said.values())
 
-STATES = (
-    State("sane", "true"),
-    State(
-        "failed-path",
-        "multipathd fail path \"$(multipathd show paths raw format '%d' | sort | head -n 1)\"",
-        "dmsetup status --target multipath | grep -q ' F '",
-    ),
-    State(
-        "failed-session",
-        f"lab-san fault target-off {TARGETS[1]}",
-        # eight of sixteen paths, as soon as their sessions' time is up
-        "[ \"$(dmsetup status --target multipath | grep -o ' F ' | wc -l)\" -eq 8 ]",
-    ),
-    State("no-daemon", "systemctl stop multipathd.socket multipathd.service"),
-    State(
-        "lost-lun",
-        f"lab-san fault unmap {TARGETS[0]} {LAST}; lab-san fault unmap {TARGETS[1]} {LAST}",
-        "[ \"$(dmsetup status --target multipath | grep -o ' F ' | wc -l)\" -eq 4 ]",
-    ),
-    State(
-        "all-down",
-        "".join(f"lab-san fault target-off {target};" for target in TARGETS),
-        "[ \"$(dmsetup status --target multipath | grep -o ' F ' | wc -l)\" -eq 16 ]",
-    ),
-)
-WAIT = 'end=$(($(date +%s) + 180)); until eval "$1"; do [ "$(date +%s)" -lt "$end" ] || exit 9; sleep 1; done'
-UP = "[ \"$(dmsetup status --target multipath | grep -o ' A ' | wc -l)\" -ge 16 ]"
-VERSIONS = "dpkg-query -W -f '${Package} ${Version}, ' multipath-tools open-iscsi iproute2 dmsetup systemd; uname -r"
+    def until(self, over: str) -> None:
+        self.host.check("sh", "-c", WAIT, "sh", over, timeout=200)
+
+    def sh(self, lines: str) -> None:
+        self.host.check("sh", "-c", lines, timeout=200)
 
 
-def plain(site: Site) -> str:
-    """The guide's set-up with nothing but the programs themselves, for guests that cannot run mpio."""
-    lines = ["set -e", "systemctl start iscsid"]
-    for iface in site.ifaces:
-        lines.append(f"echo 2 >/proc/sys/net/ipv4/conf/{iface.nic}/rp_filter")
-        lines.append(f"iscsiadm -m iface -I {iface.name} -o new")
-        lines.append(f"iscsiadm -m iface -I {iface.name} -o update -n iface.net_ifacename -v {iface.nic}")
-    through = " ".join(f"-I {iface.name}" for iface in site.ifaces)
-    lines += [f"iscsiadm -m discovery -t sendtargets -p {portal} {through}" for portal in site.portals]
-    entries = "".join(f" multipath {{\n  wwid {lun.wwid}\n  alias {lun.alias or lun.wwid}\n }}\n" for lun in site.luns)
-    lines.append(
-        f"mkdir -p /etc/multipath/conf.d; cat >/etc/multipath/conf.d/lab.conf <<E\nmultipaths {{\n{entries}}}\nE"
-    )
-    lines += [f"multipath -a {lun.wwid}" for lun in site.luns]
-    lines += ["multipathd reconfigure", "iscsiadm -m node --login", "udevadm settle"]
-    return "\n".join(lines)
+def _loaded(archive: tarfile.TarFile, name: str) -> Done:
+    member = archive.extractfile(f"./{name}")
+    if member is None:
+        raise ProgramFailed(f"the guest has no recording of {name}")
+    return recording.load(member.read().decode("utf-8", "backslashreplace"))
+
+
+def site() -> Site:
+    """The guide's site, which is what the guest's SAN answers to."""
+    return sitefile.load(str(session.SITE), owner=session.SITE.stat().st_uid)
 
 
 def record(folder: Path, suite: str = image.DEFAULT, say: Say = process.quiet) -> int:
     """Every question in every state, a folder a state; returns how many recordings there are."""
-    site = sitefile.load(str(session.SITE), owner=session.SITE.stat().st_uid)
-    calls = {name: call(ask) for name, ask in asks(site).items()}
-    often = {name: one for name, one in calls.items() if not name.startswith(ONCE)}
-    count = 0
-    with guest.Guest(suite=suite, say=say) as host:
+    wanted = site()
+    with guest.Guest(states.SAN, suite=suite, say=say) as host:
         facts = {"distribution": suite, "version": host.check("sh", "-c", VERSIONS)}
-        count += keep(host, often, folder / "none", facts)
-        _set_up(host, site, suite)
-        _until(host, UP)
+        recorder = Recorder(host, folder, facts)
+        _forget(folder)
+        say("none")
+        recorder.keep("none", questions.questions(wanted, every=False) | {"files": questions.tree(questions.FILES)})
+        say("multipath")
+        known = multipath.known(recorder.keep("multipath", candidates.keywords()))
+        recorder.keep("multipath", candidates.calls(known))
+        say("set-up")
+        wanted = _set_up(recorder, wanted, known)
         host.checkpoint("sane")
-        for state in STATES:
+        for state in states.STATES:
             say(state.name)
             host.restore("sane")
-            host.check("sh", "-c", state.prepare)
-            _until(host, state.over)
-            count += keep(host, calls if state is STATES[0] else often, folder / state.name, facts)
-    return count
+            recorder.sh(state.prepare)
+            recorder.until(state.over)
+            recorder.keep(state.name, state.calls(wanted))
+        say("steps")
+        host.restore("sane")
+        for stage in states.stages(wanted):
+            recorder.sh(stage.prepare)
+            recorder.keep("steps", stage.calls)
+    return sum(path.is_file() for state in states.FOLDERS for path in (folder / state).iterdir())
 
 
-def _set_up(host: guest.Guest, site: Site, suite: str) -> None:
-    if packages.requirements(image.suite(suite).python):
-        host.push_project()
-        host.put("/etc/mpio/site.toml", session.SITE.read_bytes())
-        host.check("mpio", "apply", "--yes", timeout=300)
-    else:
-        host.check("sh", "-c", plain(site), timeout=180)
+def _forget(folder: Path) -> None:
+    """What an earlier recorder left in our folders goes; what is no recording stays."""
+    for state in states.FOLDERS:
+        for path in (folder / state).glob("*"):
+            if path.is_file() and path.read_bytes().startswith(recording.FIRST.encode()):
+                path.unlink()
 
 
-def _until(host: guest.Remote, over: str) -> None:
-    host.check("sh", "-c", WAIT, "sh", over, timeout=200)
+def _set_up(recorder: Recorder, wanted: Site, known: frozenset[str]) -> Site:
+    """From nothing to whole maps; gives the site with the WWIDs that the SAN's LUNs really have there."""
+    recorder.sh(states.loosened(wanted))
+    said = recorder.keep("set-up", states.connecting(wanted))
+    wanted = named(wanted, recording.tree(said(*questions.tree(questions.SYSFS).argv, ok=None).out))
+    wished, _ = maps.wish(wanted, Host(known_keywords=known))
+    recorder.host.put(MULTIPATH_DROP_IN, maps.drop_in(wished).encode())
+    recorder.keep("set-up", states.naming(wanted))
+    recorder.until(states.UP)
+    return wanted
 
 
-def keep(host: guest.Remote, calls: Mapping[str, Call], folder: Path, facts: Mapping[str, str]) -> int:
-    """Run the script in a guest and fetch what it left, in the words of `recording.dump`."""
-    inside = "/run/mpio-lab/recordings"
-    host.put(f"{inside}.sh", script(calls, inside).encode())
-    host.check("sh", f"{inside}.sh", timeout=60 * len(calls))
-    code, packed, _ = host.channel.exchange(("tar", "-C", inside, "-c", "."))
-    if code:
-        raise ProgramFailed(f"the recordings cannot be fetched from the guest: tar ended with {code}")
-    host.check("rm", "-r", inside, f"{inside}.sh")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        for name in calls:
-            member = archive.extractfile(f"./{name}")
-            if member is None:
-                raise ProgramFailed(f"the guest has no recording of {name}")
-            done = recording.load(member.read().decode("utf-8", "backslashreplace"))
-            text = recording.dump(done, **facts)
-            Files().write(str(folder / name), text, 0o644, durable=False)
-    return len(calls)
+def named(wanted: Site, seen: sysfs.Reader) -> Site:
+    """The site with the WWIDs that its LUNs have on this SAN: before kernel 5.11 LIO has no company but its own."""
+    wwids = {path.lun: path.wwid for path in sysfs.paths(seen)}
+    numbers = {lun.wwid: lun.number for lun in san.GUIDE.luns}
+    return replace(wanted, luns=tuple(replace(lun, wwid=wwids[numbers[lun.wwid]]) for lun in wanted.luns))

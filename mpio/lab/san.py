@@ -21,6 +21,17 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Bridge:
+    """A switch inside the SAN that all links end at: one segment, in which every port sees every ARP request.
+
+    The portals' addresses are the bridge's own; a link's `end_addresses` are empty then.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lun:
     """`wwid` as multipath writes it: 3, then an NAA 6 identifier of 32 hex digits."""
 
@@ -57,6 +68,7 @@ class San:
     targets: tuple[Target, ...]
     luns: tuple[Lun, ...]
     discovery_chap: Chap | None = None
+    bridge: Bridge | None = None
 
 
 def to_json(san: San) -> str:
@@ -86,6 +98,17 @@ GUIDE = San(
     ),
 )
 
+# Both NICs in one subnet and one segment, as on a single switch: what ARP and routes by source address are about.
+ONE_SUBNET = San(
+    links=(Link("eth1", "san1", ("10.10.8.20/24",), ()), Link("eth2", "san2", ("10.10.8.21/24",), ())),
+    targets=(
+        Target(GUIDE.targets[0].name, ("10.10.8.90:3260",)),
+        Target(GUIDE.targets[1].name, ("10.10.8.91:3260",)),
+    ),
+    luns=GUIDE.luns,
+    bridge=Bridge("switch", ("10.10.8.90/24", "10.10.8.91/24")),
+)
+
 
 def from_json(text: str) -> San:
     """What `to_json` wrote; KeyError or TypeError for anything else."""
@@ -100,7 +123,12 @@ def from_json(text: str) -> San:
         targets=tuple(_target(target) for target in found["targets"]),
         luns=tuple(Lun(**lun) for lun in found["luns"]),
         discovery_chap=Chap(**found["discovery_chap"]) if found.get("discovery_chap") else None,
+        bridge=_bridge(found.get("bridge")),
     )
+
+
+def _bridge(found: dict[str, Any] | None) -> Bridge | None:
+    return Bridge(found["name"], tuple(found["addresses"])) if found else None
 
 
 def _target(found: dict[str, Any]) -> Target:

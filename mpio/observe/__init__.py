@@ -63,6 +63,8 @@ def host(machine: Machine, site: Site | None, look: Look, deaf: tuple[Asked, ...
 
 
 def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:
+    from concurrent.futures import ThreadPoolExecutor
+
     from mpio import inuse, iscsilock
     from mpio.observe import configured, san
     from mpio.tools import dd, iscsidb
@@ -75,8 +77,13 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
         deep = look is Look.USERS or any(m.open_count for m in seen.maps)
         seen = replace(seen, users=inuse.users(machine.files, seen, deep))
     seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
-    seen = configured.files(machine, site, seen)
-    if site is not None:
+    seen = configured.routed(machine, site, configured.files(machine, site, seen))
+    if site is None:
+        return seen
+    seen = configured.secrets(machine, site, seen, blind)
+    # multipath is asked while the SAN answers: each takes seconds, neither waits for the other.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        answers = beside.submit(san.look, machine, site, seen, look is Look.PLAN)
         seen = configured.programs(machine, site, seen, blind)
-        seen = san.look(machine, site, seen, look is Look.PLAN)
-    return seen
+    met = answers.result()
+    return replace(seen, probes=met.probes, asked=met.asked, black_holes=met.black_holes)

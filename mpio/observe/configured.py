@@ -11,11 +11,11 @@ from mpio.errors import UsageError
 from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
 from mpio.observe import states
-from mpio.plan import iscsi, maps
-from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
+from mpio.plan import ground, iscsi, maps
+from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, SYSCTL_DROP_IN
 from mpio.site import Chap, Site
 from mpio.step import Step, Write
-from mpio.tools import iscsidb, multipath, multipathd, sysctl, systemctl
+from mpio.tools import ip, iscsidb, multipath, multipathd, sysctl, sysfs, systemctl
 
 # RHEL's unit has the condition, and its multipathd takes no device without the file.
 UNIT_FILES = tuple(f"{folder}/systemd/system/multipathd.service" for folder in ("/etc", "/usr/lib", "/lib"))
@@ -26,7 +26,8 @@ PROGRAMS = ("iscsiadm", "multipath", "multipathd", "dmsetup", "ip", "systemctl",
 def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     """The text of every file that a plan reads or writes."""
     read = machine.files
-    paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, "/etc/sysctl.conf"]
+    paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, ROUTES_UNIT]
+    paths += ["/etc/sysctl.conf"]
     paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d) if n.endswith(".conf")]
     paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
     paths += list(seen.memory.names("file"))
@@ -34,7 +35,11 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     paths += [n.path for n in seen.nodes if chap or iscsi.SECRET in n.settings]
     asked = {Portal.parse(name) for name in seen.memory.names("discovery")}
     asked |= set(site.portals) if site is not None and site.discovery_chap is not None else set()
-    seen = replace(seen, discovery_records={p: iscsidb.discovery_record(read, p) for p in sorted(asked)})
+    seen = replace(
+        seen,
+        discovery_records={p: iscsidb.discovery_record(read, p) for p in sorted(asked)},
+        discovered_through=frozenset(p for p in asked if iscsidb.found_through(read, p)),
+    )
     paths += seen.discovery_records.values()
     files = {p: read.text(p) for p in dict.fromkeys(paths)}
     return replace(
@@ -46,11 +51,42 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     )
 
 
+def routed(machine: Machine, site: Site | None, seen: Host) -> Host:
+    """The rules and routes by source address, where NICs of the site share a subnet or the unit that sets them is
+    there: nobody else pays for the question.
+    """
+    if seen.files.get(ROUTES_UNIT) is None and (site is None or not ground.same_subnet(site, seen)):
+        return seen
+    six = any(":" in address for nic in seen.nics for address in nic.addresses)
+    versions = ip.FAMILIES if six else ip.FAMILIES[:1]
+    return replace(
+        seen,
+        units=(*seen.units, *systemctl.units(machine.run, (systemctl.ROUTES,))),
+        rules=tuple(rule for version in versions for rule in ip.rules(machine.run, version)),
+        routes=tuple(route for version in versions for route in ip.own_routes(machine.run, version)),
+        named_tables=ip.named_tables(machine.files),
+    )
+
+
 def _loose(path: str) -> bool:
     try:
         return bool(os.stat(path).st_mode & 0o022)
     except FileNotFoundError:
         return False
+
+
+def secrets(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host:
+    """The site's CHAP logins, and the sessions that were made with others."""
+    if not seen.root:
+        if site.chap or site.discovery_chap:
+            blind.append("the CHAP secrets")
+        return seen
+    seen = replace(
+        seen,
+        chap=_chap(site.chap, "node.session"),
+        discovery_chap=_chap(site.discovery_chap, "discovery.sendtargets"),
+    )
+    return replace(seen, old_chap=_old_chap(machine, site, seen))
 
 
 def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host:
@@ -61,19 +97,14 @@ def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host
     if any(p == "multipath" for p, _ in missing):
         return seen
     if seen.root:
-        seen = replace(seen, known_keywords=multipath.known(machine.run))
+        seen = replace(seen, known_keywords=multipath.known(machine.try_once))
         mistakes = dropin.mistakes(maps.wish(site, seen)[0])
         if mistakes:
             raise UsageError("\n".join(mistakes), "correct the site file; nothing was touched")
     else:
         seen = replace(seen, known_keywords=multipath.all_keywords())
         blind.append("which keywords the installed multipath knows")
-    return replace(
-        seen,
-        effective=_effective(machine, site, seen),
-        chap=_chap(site.chap, "node.session"),
-        discovery_chap=_chap(site.discovery_chap, "discovery.sendtargets"),
-    )
+    return replace(seen, effective=_effective(machine, site, seen))
 
 
 def _effective(machine: Machine, site: Site, seen: Host) -> Effective:
@@ -86,7 +117,9 @@ def _effective(machine: Machine, site: Site, seen: Host) -> Effective:
     installed = _per_lun(staged.table, keys, inquiries)
     if seen.root and any(installed.get(w, {}).get(k, v) != v for w, named in wanted.items() for k, v in named.items()):
         # `uid 1000` is `01750` in multipath's own words: only those can be compared.
-        own = _per_lun(multipath.staged(machine.run, {MULTIPATH_DROP_IN: maps.drop_in(wished)}).table, keys, inquiries)
+        own = _per_lun(
+            multipath.staged(machine.try_once, {MULTIPATH_DROP_IN: maps.drop_in(wished)}).table, keys, inquiries
+        )
         wanted = {w: {k: own.get(w, {}).get(k, v) for k, v in named.items()} for w, named in wanted.items()}
     return Effective(
         installed=installed,
@@ -135,6 +168,24 @@ def _chap(chap: Chap | None, prefix: str) -> dict[str, str]:
     return {f"{prefix}.auth.{key}": value for key, value in found.items()}
 
 
+def _old_chap(machine: Machine, site: Site, seen: Host) -> frozenset[int]:
+    """The sessions whose CHAP login is not the site's; without one there, those that have one and whose record has none
+    any more.
+    """
+    wanted = {key.rpartition(".")[2]: value for key, value in seen.chap.items()}
+    old = []
+    for session in seen.sessions:
+        login = sysfs.login_of(machine.files, session.sid)
+        node = seen.node_of(session.pair)
+        if site.chap:
+            differs = any(value != wanted.get(key, "") for key, value in login.items())  # never for one not told
+        else:
+            differs = any(login.values()) and node is not None and iscsi.SECRET not in node.settings
+        if differs:
+            old.append(session.sid)
+    return frozenset(old)
+
+
 def _has_module(machine: Machine, name: str) -> bool:
     if machine.files.names(f"/sys/module/{name}"):
         return True
@@ -153,7 +204,9 @@ def candidate(machine: Machine, steps: Iterable[Step]) -> None:
             continue
         files = {**states.multipath_files(machine), MULTIPATH_DROP_IN: step.text}
         ours = [
-            w for w in multipath.staged(machine.run, files).warnings if w.path == MULTIPATH_DROP_IN and not w.harmless
+            w
+            for w in multipath.staged(machine.try_once, files).warnings
+            if w.path == MULTIPATH_DROP_IN and not w.harmless
         ]
         if ours:
             said = "\n".join(str(w) for w in ours)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from mpio.site import Site
 
 T = TypeVar("T")
+IFACES = "the iface records"
 
 
 def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
     """`blind` collects what this user may not read; without it that is NotAllowed, for looks that plans are made of."""
     read = machine.files
-    ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, "the iface records")
+    ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, IFACES)
     nodes: tuple[Node, ...] = _or_blind(lambda: iscsidb.nodes(read), (), blind, "the node records")
     kept = _or_blind(
         lambda: memory.parse(machine.files.text(memory.PATH)), memory.Memory(), blind, "what mpio remembers"

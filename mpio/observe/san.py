@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mpio import probe, topology
@@ -45,21 +46,24 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
             if (i.name, i.nic) in bound
             and (seen.probes.get((i.name, portal)) is Answer.ANSWERED or (i.name, portal) in alive)
         ]
-        path = seen.discovery_records.get(portal) if seen.discovery_chap else None
-        stored = path is not None
-        if not through or (path and seen.files.get(path) is None):
+        if not through or not iscsi.may_ask_at(seen, portal):
             return None
-        begin = time.monotonic()
-        asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
-        # A target that serves a login at this moment may let a second one wait past its time: once more is no harm.
-        if asked.code in iscsierr.RETRYABLE and time.monotonic() - begin < RETRY_WITHIN:
-            asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
-        return asked
+        return one(machine, portal, through, stored=bool(seen.discovery_chap))
 
     # One after another: every discovery session of a host has the same ISID (open-iscsi, usr/discovery.c), so a target
     # that serves several portals may take a second one for the first come again, and end that (RFC 7143, 6.3.5).
     portals = [p for p in site.portals if not topology.excludes(site, p)]
     return tuple(asked for asked in map(ask, portals) if asked is not None)
+
+
+def one(machine: Machine, portal: Portal, through: Sequence[str], *, stored: bool) -> Asked:
+    """Ask one portal for its targets."""
+    begin = time.monotonic()
+    asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
+    # A target that serves a login at this moment may let a second one wait past its time: once more is no harm.
+    if asked.code in iscsierr.RETRYABLE and time.monotonic() - begin < RETRY_WITHIN:
+        asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
+    return asked
 
 
 def _black_holes(machine: Machine, site: Site, seen: Host) -> tuple[tuple[str, Portal, int], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpio import topology
 from mpio.host import Host
-from mpio.plan import ground, iscsi, leftovers, maps, timeouts
+from mpio.plan import ground, iscsi, leftovers, maps, routes, timeouts
 from mpio.plan.shape import Plan, Share
 from mpio.site import Site
 from mpio.step import Part
@@ -18,6 +18,7 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
     shares = (
         ground.initiator(site, host, forced),
         ground.network(site, host, forced),
+        routes.configured(site, host),
         leftovers.registered(site, host),
         maps.configured(site, host, forced),
         ground.services(host),

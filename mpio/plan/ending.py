@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
-from mpio.plan import ground, maps
-from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, Share
+from mpio.plan import ground, iscsi, maps, routes
+from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
 from mpio.step import Command, Part, Step, Write
-from mpio.tools import iscsiadm, keyfile, multipath, multipathd, systemctl
+from mpio.tools import iscsiadm, iscsidb, keyfile, multipath, multipathd, systemctl
 from mpio.topology import usable
 
 EDITED = (ISCSID_CONF, INITIATOR_NAME)
@@ -22,14 +22,11 @@ def sessions(host: Host, ending: Iterable[Session], forced: frozenset[str] = fro
     that is refused.
     """
     going = tuple(ending)
-    refused: list[Finding] = list(guard.against_logout(host, going, forced))
-    bare = guard.last_paths(host, going)
-    if not whole and "MP409" not in forced:
-        refused += [finding("MP409", m.name) for m in bare if not guard.in_use(host, m)]
+    refused = guard.against_logout(host, going, forced) if whole else against(host, going, forced)
     if refused:
-        return Share(refused=tuple(refused))
+        return Share(refused=refused)
     steps: list[Step] = []
-    for mapped in bare:
+    for mapped in guard.last_paths(host, going):
         if not guard.in_use(host, mapped):
             if not any(usable(host, p) for p in host.paths if p.dm == mapped.dm):
                 why = f"{mapped.name} has no usable path: a flush would wait in its queue"
@@ -39,6 +36,16 @@ def sessions(host: Host, ending: Iterable[Session], forced: frozenset[str] = fro
         why = f"session {session.sid} ({session.pair}) is to end"
         steps.append(iscsiadm.logout(session.pair, why=why))
     return Share(tuple(steps))
+
+
+def against(host: Host, going: Iterable[Session], forced: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
+    """What forbids ending some of the site's sessions: the last usable path of any map, open (MP408) or not (MP409),
+    and disks in use past multipath.
+    """
+    going = tuple(going)
+    bare = () if "MP409" in forced else guard.last_paths(host, going)
+    closed = tuple(finding("MP409", m.name) for m in bare if not guard.in_use(host, m))
+    return (*guard.against_logout(host, going, forced), *closed)
 
 
 def is_left(step: Step, host: Host) -> bool:
@@ -61,7 +68,9 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
         s.pair.iface for s in host.sessions if s.pair not in ours
     }
     steps += [iscsiadm.record_delete(n.pair, why=why) for n in nodes]
-    steps += [iscsiadm.discoverydb_delete(Portal.parse(p), why=why) for p in memory.names("discovery")]
+    portals = [Portal.parse(p) for p in memory.names("discovery")]
+    steps += [iscsiadm.discoverydb_delete(p, why=why) for p in portals if p not in host.discovered_through]
+    steps += iscsi.without_login(host, (p for p in portals if p in host.discovered_through))
     steps += [
         iscsiadm.iface_delete(i.name, why=why)
         for i in host.ifaces
@@ -71,10 +80,15 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     steps += [
         _removed(host, name, why)
         for name in memory.names("file")
-        if name != MULTIPATH_DROP_IN and host.files.get(name) is not None and not _grown(host, name)
+        if name not in (MULTIPATH_DROP_IN, ROUTES_UNIT) and host.files.get(name) is not None and not _grown(host, name)
     ]
     steps += _keys(host)
-    steps += [Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name)) for name in memory.names("unit")]
+    steps += routes.taken_back(host, why) if memory.has("file", ROUTES_UNIT) else ()
+    steps += [
+        Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name))
+        for name in memory.names("unit")
+        if name != systemctl.ROUTES
+    ]
     return Share(tuple(steps))
 
 
@@ -127,19 +141,33 @@ def _keys(host: Host) -> list[Step]:
             new = keyfile.with_values(text, back, separator=separator)
             said = ", ".join(f"{k} was {v if v is not None else 'not set'}" for k, v in back.items())
             steps.append(Write(Part.TIMEOUTS, said, path, new, None, text))
+    plain: dict[str, dict[str, str]] = {}
     for node in host.nodes:
         ours = _of_file(host, node.path)
         kept = {k: v.before for k, v in ours.items() if v.before is not None and node.settings.get(k) == v.ours}
-        if kept:
+        plain[node.path] = {k: before for k, before in kept.items() if ".auth." not in k}
+        if plain[node.path]:
             why = f"{node.pair} was there before mpio, with other settings"
-            steps.append(iscsiadm.record_update(node.pair, kept, why=why, part=Part.TIMEOUTS))
-    for name, key in host.memory.keys.items():
-        path, _, _ = name.rpartition(" ")
-        now = host.files.get(path)
-        if path.startswith("/proc/sys/") and key.before is not None and now is not None and now.strip() == key.ours:
-            why = f"it was {key.before} before mpio"
-            steps.append(Write(Part.SYSCTL, why, path, f"{key.before}\n", None, now))
-    return steps
+            steps.append(iscsiadm.record_update(node.pair, plain[node.path], why=why, part=Part.TIMEOUTS))
+    records = dict.fromkeys(
+        path for path, _, key in (name.rpartition(" ") for name in host.memory.keys) if ".auth." in key
+    )
+    steps += [step for path in records for step in _login_back(host, path, plain.get(path, {}))]
+    return steps + ground.given_back(host, ())
+
+
+def _login_back(host: Host, path: str, plain: Mapping[str, str]) -> Iterator[Write]:
+    """The CHAP login of a record that somebody else made, as it was, if it is ours still. A secret that stood there
+    before was not kept: then ours stays. `plain` are settings that an update before it gives the same file.
+    """
+    text, ours = host.files.get(path), {k: v for k, v in _of_file(host, path).items() if ".auth." in k}
+    if text is None or not ours or any(v.before == iscsidb.MASK for v in ours.values()):
+        return
+    have = iscsi.shown(text)
+    if any(have.get(key) != value.ours for key, value in ours.items()):
+        return
+    new = iscsidb.record_text_with(text, {**plain, **{key: value.before for key, value in ours.items()}})
+    yield Write(Part.TIMEOUTS, f"{path} was there before mpio, without its login", path, new, 0o600, text, secret=True)
 
 
 def _of_file(host: Host, path: str) -> dict[str, Key]:
@@ -154,7 +182,9 @@ def left_alone(host: Host) -> tuple[str, ...]:
         text = host.files.get(path)
         if text is None:
             continue
-        have = text.strip() if path.startswith("/proc/sys/") else keyfile.values(text).get(word)
+        have = text.strip() if path.startswith("/proc/sys/") else iscsi.shown(text).get(word)
+        if key.before == iscsidb.MASK and have == key.ours:
+            said.append(f"{word} in {path} is mpio's: the previous one was a secret, which mpio does not keep")
         if have not in (key.ours, key.before):
             said.append(f"{word} in {path} is {have}, neither mpio's {key.ours} nor the previous {key.before}")
     return tuple(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Container
 from itertools import combinations
 
 from mpio.findings import Finding, finding
@@ -10,10 +11,11 @@ from mpio.host import Host, Nic, Unit
 from mpio.plan.shape import INITIATOR_NAME, MULTIPATH_CONF, SYSCTL_DROP_IN, Share
 from mpio.site import Site
 from mpio.step import Command, Note, Part, Step, Write
-from mpio.tools import keyfile, sysctl, systemctl
+from mpio.tools import ip, keyfile, sysctl, systemctl
 
 NAME_KEY = "InitiatorName"
 MINIMAL_CONF = "# made by mpio because there was none; mpio's own settings are in conf.d/90-mpio.conf\n"
+ARP_KEYS = ("/arp_ignore", "/arp_announce")
 ENABLED = ("enabled", "static", "alias", "indirect", "generated")  # not enabled-runtime: that is gone after a reboot
 
 
@@ -89,11 +91,40 @@ def network(site: Site, host: Host, forced: frozenset[str]) -> Share:
         have = None if nic is None else sysctl_now(nic, key)
         if nic is None or have is None or have == value:
             continue
-        path = f"/proc/sys/net/ipv4/conf/{name}/{key}"
+        path = sysctl.proc(name, key)
         note = Note("key", f"{path} value", str(have), str(value))
         why = f"{key} of {name} is {have}"
         steps.append(Write(Part.SYSCTL, why, path, f"{value}\n", None, f"{have}\n", notes=(note,)))
+    steps += _asked_anew(steps)
+    steps += given_back(host, {sysctl.proc(name, key) for name, key in wanted})
     return Share(tuple(steps))
+
+
+def _asked_anew(steps: list[Step]) -> list[Step]:
+    """What the SAN learned from the wrong NIC's answers it keeps for as long as traffic confirms it, and a session
+    bound to the right NIC never hears it: 56 s of silence until the no-op timed out (lab). An ARP request of the right
+    NIC's tells it better, and a NIC that has forgotten its neighbours sends one at once: 4 s.
+    """
+    changed = [s.path.split("/")[-2] for s in steps if isinstance(s, Write) and s.path.endswith(ARP_KEYS)]
+    return [
+        Command(Part.SYSCTL, f"the SAN may still send to another NIC what is for {nic}", ip.forget_neighbours(nic))
+        for nic in dict.fromkeys(changed)
+    ]
+
+
+def given_back(host: Host, wanted: Container[str]) -> list[Step]:
+    """Settings of the running kernel that still have mpio's value and are not wanted any more."""
+    steps: list[Step] = []
+    for name, key in host.memory.keys.items():
+        path, _, _ = name.rpartition(" ")
+        now = host.files.get(path)
+        if not path.startswith("/proc/sys/") or path in wanted or key.before in (None, key.ours):
+            continue
+        if now is not None and now.strip() == key.ours:
+            why = f"it was {key.before} before mpio"
+            note = Note("key", name, key.before, key.before)  # from here on it is not ours
+            steps.append(Write(Part.SYSCTL, why, path, f"{key.before}\n", None, now, notes=(note,)))
+    return steps
 
 
 def same_subnet(site: Site, host: Host) -> tuple[tuple[str, str, str], ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mpio import topology
 from mpio.findings import finding
-from mpio.host import Answer, Host, Iface, Node, Pair
-from mpio.plan.shape import Share
+from mpio.host import Answer, Host, Iface, Node, Pair, Portal
+from mpio.plan.shape import ISCSID_CONF, Share
 from mpio.plan.timeouts import settings_of_records
 from mpio.site import Site, SiteIface
 from mpio.step import Command, Note, Part, Step, Write
-from mpio.tools import iscsiadm, iscsidb, iscsierr, systemctl
+from mpio.tools import iscsiadm, iscsidb, iscsierr, keyfile, systemctl
 from mpio.topology import Pairs
 
 SECRET = "node.session.auth.password"
@@ -23,6 +23,7 @@ CHAP_KEYS = (
     "node.session.auth.username_in",
     "node.session.auth.password_in",
 )
+DISCOVERY_CHAP_KEYS = tuple(key.replace("node.session", "discovery.sendtargets") for key in CHAP_KEYS)
 
 
 def ifaces(site: Site, host: Host) -> Share:
@@ -81,9 +82,11 @@ def discovery(site: Site, host: Host) -> Share:
         names = tuple(name for name in free if (name, portal) in answer) or free
         if not names:
             return Share()  # no step would ever let a look ask: the refusals say what is to be mended
+        if site.discovery_chap and not may_ask_at(host, portal):
+            return Share()  # its record comes first: an array may lock out who asks with another login
         why = f"the targets at {portal}{others} are not known"
-        ok = tuple(iscsierr.Code)
-        return Share((iscsiadm.discover(portal, names, why=why, ok=ok),))
+        ask = iscsiadm.discoverydb_discover if site.discovery_chap else iscsiadm.discover
+        return Share((ask(portal, names, why=why, ok=tuple(iscsierr.Code)),))
     return Share()
 
 
@@ -92,6 +95,16 @@ def may_ask(site: Site, host: Host) -> bool:
     unit = host.unit(systemctl.ISCSID)
     bound = {(i.name, i.nic) for i in host.ifaces}
     return unit is not None and unit.active == "active" and any((i.name, i.nic) in bound for i in site.ifaces)
+
+
+def may_ask_at(host: Host, portal: Portal) -> bool:
+    """Without discovery CHAP always; with it once the portal's discovery record has the site's login."""
+    if portal not in host.discovery_records:
+        return not host.discovery_chap
+    text = host.files.get(host.discovery_records[portal])
+    return not host.discovery_chap or (
+        text is not None and iscsidb.record_text_with(text, _discovery_login(host)) == text
+    )
 
 
 def record_settings(site: Site, node: Node | None) -> dict[str, str]:
@@ -125,7 +138,9 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
             steps.append(replace(iscsiadm.record_update(pair, differs, why=said), notes=_adopted(host, node, differs)))
         if node is not None:
             # The update before it changes the same file, which this look has not seen: its keys are said again.
-            steps.extend(_chap(host, node.path, {**differs, **_chap_of(host, node)}, f"the record of {pair}"))
+            ours = host.memory.has("record", str(pair))
+            settings = {**differs, **_chap_of(site, host, node)}
+            steps.extend(_chap(host, node.path, settings, f"the record of {pair}", ours=ours))
     return Share(tuple(steps))
 
 
@@ -136,14 +151,25 @@ def _adopted(host: Host, node: Node, differs: Mapping[str, str]) -> tuple[Note, 
     return tuple(Note("key", f"{node.path} {key}", node.settings.get(key), value) for key, value in differs.items())
 
 
-def _chap_of(host: Host, node: Node) -> dict[str, str | None]:
-    """The CHAP keys that a record is to have; those that the site does not name go from records of mpio's own."""
-    if not host.chap and not host.memory.has("record", str(node.pair)):
+def _chap_of(site: Site, host: Host, node: Node) -> dict[str, str | None]:
+    """The CHAP keys that a record is to have. Where the site names none, records of mpio's own have iscsid.conf's, as
+    a new record would: who keeps the login there is not to lose it.
+    """
+    if site.chap:
+        return {**dict.fromkeys(CHAP_KEYS), **host.chap} if host.chap else {}
+    if SECRET not in node.settings or not host.memory.has("record", str(node.pair)):
         return {}
-    return {**dict.fromkeys(CHAP_KEYS), **host.chap} if host.chap or SECRET in node.settings else {}
+    said = keyfile.values(host.files.get(ISCSID_CONF) or "")
+    return {key: said.get(key) for key in CHAP_KEYS}
 
 
-def _chap(host: Host, path: str, settings: Mapping[str, str | None], whose: str) -> tuple[Step, ...]:
+def _discovery_login(host: Host) -> dict[str, str | None]:
+    return {**dict.fromkeys(DISCOVERY_CHAP_KEYS), **host.discovery_chap}
+
+
+def _chap(
+    host: Host, path: str, settings: Mapping[str, str | None], whose: str, *, ours: bool = True
+) -> tuple[Step, ...]:
     """CHAP values go into the record file itself: iscsiadm takes secrets on its command line only (facts 1.8)."""
     text = host.files.get(path)
     if text is None or not any(".auth." in key for key in settings):
@@ -151,20 +177,48 @@ def _chap(host: Host, path: str, settings: Mapping[str, str | None], whose: str)
     new = iscsidb.record_text_with(text, settings)
     if new == text:
         return ()
-    return (Write(Part.DISCOVERY, f"{whose} has not the site's CHAP login", path, new, 0o600, text, secret=True),)
+    named = any("password" in key and value for key, value in settings.items())
+    why = f"{whose} has not the site's CHAP login" if named else f"{whose} has a CHAP login that the site does not name"
+    notes = () if ours else _replaced(path, text, settings)
+    return (Write(Part.DISCOVERY, why, path, new, 0o600, text, secret=True, notes=notes),)
+
+
+def _replaced(path: str, text: str, settings: Mapping[str, str | None]) -> tuple[Note, ...]:
+    """The CHAP values of a record that somebody else made, for teardown. Of a secret only that there was one."""
+    have, new = keyfile.values(text), iscsidb.record_text_with(text, settings)
+    before, after = shown(text), shown(new)
+    keys = (key for key in settings if ".auth." in key and have.get(key) != keyfile.values(new).get(key))
+    return tuple(Note("key", f"{path} {key}", before.get(key), after.get(key)) for key in keys)
+
+
+def shown(text: str) -> dict[str, str]:
+    """A record's values without its secrets."""
+    return {key: iscsidb.MASK if "password" in key else value for key, value in keyfile.values(text).items()}
+
+
+def without_login(host: Host, portals: Iterable[Portal]) -> tuple[Step, ...]:
+    """Discovery records that stay lose their login."""
+    steps: list[Step] = []
+    for portal in portals:
+        path = host.discovery_records[portal]
+        steps.extend(_chap(host, path, dict.fromkeys(DISCOVERY_CHAP_KEYS), f"the discovery record of {portal}"))
+    return tuple(steps)
 
 
 def discovery_records(site: Site, host: Host) -> Share:
     """Discovery CHAP lives in a discovery record, one a portal; without it none is made."""
     steps: list[Step] = []
-    for portal in site.portals if host.discovery_chap else ():
+    for portal in site.portals if site.discovery_chap else ():
         path = host.discovery_records[portal]
+        if topology.excludes(site, portal):
+            continue
         if host.files.get(path) is None:
             note = Note("discovery", str(portal))
             why = f"there is no discovery record for {portal}, which is to hold the CHAP login"
             steps.append(replace(iscsiadm.discoverydb_new(portal, why=why), notes=(note,)))
-        else:
-            steps.extend(_chap(host, path, host.discovery_chap, f"the discovery record of {portal}"))
+        elif host.discovery_chap:
+            ours = host.memory.has("discovery", str(portal))
+            steps.extend(_chap(host, path, _discovery_login(host), f"the discovery record of {portal}", ours=ours))
     return Share(tuple(steps))
 
 
@@ -181,5 +235,5 @@ def logins(site: Site, host: Host, pairs: Pairs) -> tuple[Command, ...]:
         if pair not in silent
         and pair.iface not in wrong
         and host.session_of(pair) is None
-        and not (host.chap and host.node_of(pair) is None)
+        and not (site.chap and host.node_of(pair) is None)
     )

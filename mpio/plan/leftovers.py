@@ -8,6 +8,7 @@ from dataclasses import replace
 from mpio import guard, topology
 from mpio.findings import Finding, finding
 from mpio.host import Host, Node, Session
+from mpio.plan import iscsi
 from mpio.plan.shape import Share
 from mpio.site import Site
 from mpio.step import Part, Step
@@ -77,8 +78,13 @@ def discoveries(site: Site, host: Host) -> Share:
     """Discovery records that mpio made for a CHAP login that the site no longer has."""
     steps: list[Step] = []
     for portal, path in host.discovery_records.items():
-        wanted = host.discovery_chap and portal in site.portals
-        if not wanted and host.files.get(path) is not None and host.memory.has("discovery", str(portal)):
+        wanted = site.discovery_chap and portal in site.portals and not topology.excludes(site, portal)
+        if wanted or host.files.get(path) is None or not host.memory.has("discovery", str(portal)):
+            continue
+        # Somebody has since discovered through it: their node records would go with it.
+        if portal in host.discovered_through:
+            steps.extend(iscsi.without_login(host, (portal,)))
+        else:
             steps.append(iscsiadm.discoverydb_delete(portal, why=f"the site asks {portal} without CHAP"))
     return Share(tuple(steps))
 

@@ -13,6 +13,7 @@ INITIATOR_NAME = "/etc/iscsi/initiatorname.iscsi"
 MULTIPATH_CONF = "/etc/multipath.conf"
 MULTIPATH_DROP_IN = "/etc/multipath/conf.d/90-mpio.conf"
 SYSCTL_DROP_IN = "/etc/sysctl.d/99-zz-mpio.conf"
+ROUTES_UNIT = "/etc/systemd/system/mpio-routes.service"
 
 
 @dataclass(frozen=True, slots=True)

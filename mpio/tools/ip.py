@@ -1,15 +1,24 @@
-"""iproute2's `ip`: addresses of NICs and the way to an address. Always JSON."""
+"""iproute2's `ip`: addresses of NICs, the way to an address, rules and routes by source address. Always JSON."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpio.errors import UnreadableOutput
+from mpio.host import Rule, TableRoute
 from mpio.program import Run
+from mpio.tools.sysfs import Reader
 
 ADDRESSES = ("ip", "-j", "addr", "show")
+# The mark of mpio's rules and routes (rtm_protocol): 5 to 255 are free for programs to choose, and no one of
+# iproute2's rt_protos has this one.
+PROTOCOL = 109
+FAMILIES = (4, 6)
+TABLES = ("/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2")  # the newer releases' own are under /usr
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +64,12 @@ def parse_addresses(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _cidr(info: object) -> str:
-    """`10.10.8.20/24`; empty for {} and for link-local addresses, which need a zone to be of use."""
+    """`10.10.8.20/24`; empty for {}, for link-local addresses, which need a zone to be of use, and for temporary ones
+    (RFC 8981), which are others tomorrow.
+    """
     if not isinstance(info, dict):
         raise UnreadableOutput(str(info), "ip")
-    if not info or info.get("scope") == "link":
+    if not info or info.get("scope") == "link" or info.get("temporary"):
         return ""
     try:
         return str(ipaddress.ip_interface(f"{info['local']}/{int(info['prefixlen'])}"))
@@ -76,6 +87,98 @@ def parse_route(text: str) -> Route:
     if not nic:
         raise UnreadableOutput(str(routes[0]), "ip")
     return Route(nic, source, gateway)
+
+
+# -- rules and routes by source address ------------------------------------------------------------------------------
+
+
+def rules(run: Run, version: int) -> tuple[Rule, ...]:
+    return parse_rules(run(*rules_argv(version)).out)
+
+
+def rules_argv(version: int) -> tuple[str, ...]:
+    return ("ip", "-N", "-j", f"-{version}", "rule", "show")
+
+
+def own_routes(run: Run, version: int) -> tuple[TableRoute, ...]:
+    """The routes that have our mark, whatever their table."""
+    return parse_own_routes(run(*own_routes_argv(version)).out)
+
+
+def own_routes_argv(version: int) -> tuple[str, ...]:
+    return ("ip", "-N", "-j", f"-{version}", "route", "show", "table", "all", "proto", str(PROTOCOL))
+
+
+def parse_rules(text: str) -> tuple[Rule, ...]:
+    """`[{"priority": 28017, "src": "10.10.8.21", "table": "28017", "protocol": "109"}]`; "all" and "srclen" may be."""
+    return tuple(_rule(found) for found in _objects(text) if found)
+
+
+def _rule(found: Mapping[str, object]) -> Rule:
+    source, length, priority = found.get("src", "all"), found.get("srclen"), found.get("priority")
+    if not isinstance(source, str) or not isinstance(priority, int):
+        raise UnreadableOutput(str(found), "ip")
+    prefix = source if length is None else f"{source}/{length}"
+    return Rule(prefix, _number(found.get("table")), priority, _number(found.get("protocol")) == PROTOCOL)
+
+
+def parse_own_routes(text: str) -> tuple[TableRoute, ...]:
+    """`[{"dst": "10.10.8.0/24", "dev": "eth2", "table": "28017", "scope": "253", "flags": []}]`"""
+    found = []
+    for route in _objects(text):
+        subnet, nic, table = route.get("dst"), route.get("dev"), _number(route.get("table"))
+        if not isinstance(subnet, str) or not isinstance(nic, str) or table is None:
+            raise UnreadableOutput(str(route), "ip")
+        found.append(TableRoute(subnet, nic, table))
+    return tuple(found)
+
+
+def _number(said: object) -> int | None:
+    """ip prints numbers as words."""
+    return int(said) if isinstance(said, str) and re.fullmatch(r"\d{1,10}", said, re.ASCII) else None
+
+
+def rule_add(rule: Rule) -> tuple[str, ...]:
+    return (*_rule_words(rule, "add"), "protocol", str(PROTOCOL))
+
+
+def rule_delete(rule: Rule) -> tuple[str, ...]:
+    return (*_rule_words(rule, "del"), "protocol", str(PROTOCOL))
+
+
+def _rule_words(rule: Rule, verb: str) -> tuple[str, ...]:
+    table = () if rule.table is None else ("lookup", str(rule.table))
+    return ("ip", _family(rule.source), "rule", verb, "priority", str(rule.priority), "from", rule.source, *table)
+
+
+def route_set(route: TableRoute) -> tuple[str, ...]:
+    """On-link, and without a source of its own: the rule that leads here has matched that already."""
+    return (*_route_words(route, "replace"), "protocol", str(PROTOCOL))
+
+
+def route_delete(route: TableRoute) -> tuple[str, ...]:
+    return (*_route_words(route, "del"), "protocol", str(PROTOCOL))
+
+
+def _route_words(route: TableRoute, verb: str) -> tuple[str, ...]:
+    return ("ip", _family(route.subnet), "route", verb, route.subnet, "dev", route.nic, "table", str(route.table))
+
+
+def _family(address: str) -> str:
+    return "-6" if ":" in address else "-4"
+
+
+def forget_neighbours(nic: str) -> tuple[str, ...]:
+    """The next packet to each neighbour is preceded by an ARP request, which tells it the sender's address anew."""
+    return ("ip", "neigh", "flush", "dev", nic)
+
+
+def named_tables(read: Reader) -> frozenset[int]:
+    """The numbers that have a name in rt_tables: somebody means to use them."""
+    files = [f"{folder}/rt_tables" for folder in TABLES]
+    files += [f"{at}/{name}" for at in (f"{f}/rt_tables.d" for f in TABLES) for name in read.names(at)]
+    found = (re.match(r"\s*(0x[0-9a-f]+|\d+)\s+\S", line) for f in files for line in (read.text(f) or "").splitlines())
+    return frozenset(int(m[1], 0) if m[1].startswith("0x") else int(m[1]) for m in found if m)
 
 
 def _objects(text: str) -> list[dict[str, object]]:

@@ -111,7 +111,10 @@ def is_login(step: Step) -> bool:
 def is_discovery(step: Step) -> bool:
     """A discovery that stores nothing: it holds the database's lock only at its start (tried on 2.1.8)."""
     return (
-        isinstance(step, Command) and step.argv[:3] == ("iscsiadm", "-m", "discovery") and "nonpersistent" in step.argv
+        isinstance(step, Command)
+        and step.argv[:2] == ("iscsiadm", "-m")
+        and step.argv[2] in ("discovery", "discoverydb")
+        and "nonpersistent" in step.argv
     )
 
 
@@ -207,7 +210,9 @@ def discovery(run: Run, portal: Portal, ifaces: Sequence[str], *, stored: bool =
     except ProgramFailed as error:
         return Asked(portal, tuple(ifaces), Code.FATAL_LOGIN, error.message)  # what it says itself after its 30 s
     if done.code:
-        return Asked(portal, tuple(ifaces), done.code, last_words(done))
+        unproven = iscsitext.parse_discovery_refusal(done.err)
+        code = Code.LOGIN_AUTH_FAILED if unproven else done.code
+        return Asked(portal, tuple(ifaces), code, unproven or last_words(done))
     answer = iscsitext.parse_discovery(done.out)
     said = f"not a target name or portal: {answer.refused[0]!a}" if answer.refused else ""
     return Asked(portal, tuple(ifaces), done.code, said, answer.found)

@@ -17,6 +17,7 @@ from mpio.tools import keyfile
 from mpio.tools.sysfs import Reader
 
 ROOTS = ("/var/lib/iscsi", "/etc/iscsi")
+PROGRAMS = ("/usr/sbin/iscsiadm", "/usr/bin/iscsiadm", "/sbin/iscsiadm", "/bin/iscsiadm")
 MASK = "********"  # what iscsiadm shows for a secret
 TPGT_UNKNOWN = -1
 END = "# END RECORD"
@@ -25,15 +26,25 @@ DEFAULT = "default"
 
 
 def root(read: Reader) -> str:
-    """Where this host's iscsiadm keeps its database: the place that has one.
+    """Where this host's iscsiadm keeps its database.
 
-    The default moved from /etc to /var/lib (upstream 2.1.9, Debian 13, RHEL since 6) and never back: with both, or with
-    none yet, the newer place counts where it exists.
+    The default moved from /etc to /var/lib (upstream 2.1.9, Debian 13, RHEL since 6), where the package makes the
+    folder. An upgrade to Debian 13 moves the nodes along and leaves ifaces and discovery records behind: with something
+    in the old place and the new one there, only the program can tell, by the path that it was built with.
     """
-    for place in ROOTS:
-        if read.names(f"{place}/nodes") or read.names(f"{place}/ifaces"):
-            return place
-    return ROOTS[0] if read.names(ROOTS[0]) else ROOTS[1]
+    new, old = ROOTS
+    if new.rpartition("/")[2] not in read.names(new.rpartition("/")[0]):
+        return old
+    if not _holds(read, old):
+        return new
+    program = next((text for path in PROGRAMS if (text := read.text(path))), "")
+    if program:
+        return new if f"{new}/nodes" in program else old
+    return new if _holds(read, new) else old
+
+
+def _holds(read: Reader, place: str) -> bool:
+    return any(read.names(f"{place}/{folder}") for folder in ("nodes", "ifaces", "send_targets"))
 
 
 def ifaces(read: Reader) -> tuple[Iface, ...]:
@@ -80,6 +91,17 @@ def discovery_record(read: Reader, portal: Portal) -> str:
     return f"{root(read)}/send_targets/{portal.address},{portal.port}/st_config"
 
 
+def found_through(read: Reader, portal: Portal) -> tuple[str, ...]:
+    """The links to the node records that a stored discovery at this portal made; deleting its record deletes those."""
+    at, _, record = discovery_record(read, portal).rpartition("/")
+    return tuple(name for name in read.names(at) if name != record)
+
+
+def beside(path: str) -> str:
+    """The folder for an unfinished file of a record: whatever lies beside a record is one to iscsiadm, too."""
+    return path.partition("/send_targets/")[0].partition("/nodes/")[0]
+
+
 def node(path: str, text: str, place: tuple[Portal, int], target: str) -> Node:
     """A record from its text. Of secrets only that they are there is kept, as ********."""
     said = keyfile.values(text)
@@ -109,12 +131,12 @@ def record_text_with(text: str, settings: Mapping[str, str | None]) -> str:
 
 
 def _records(read: Reader) -> Iterator[tuple[str, str, str]]:
-    """(path, target, name of the portal) of every record."""
+    """(path, target, name of the portal) of every record; `.`-files are an editor's."""
     top = f"{root(read)}/nodes"
     for target in read.names(top):
         for portal in read.names(f"{top}/{target}"):
             at = f"{top}/{target}/{portal}"
-            records = read.names(at)
+            records = [name for name in read.names(at) if not name.startswith(".")]
             yield from ((f"{at}/{name}", target, portal) for name in records)
             # A directory may be empty: records that were deleted by hand, as the guide of 2011 has it.
             if not records and portal.count(",") == 1:

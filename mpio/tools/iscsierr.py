@@ -76,7 +76,8 @@ _REASONS = {
     Code.INVALID_MGMT_REQ: "iscsiadm and iscsid are not of one build",
     Code.ISNS_UNAVAILABLE: "iSNS is not available",
     Code.ISCSID_COMM_ERR: "iscsid ended while it was asked",
-    Code.FATAL_LOGIN: "the target turned the login down: it is not there, not allowed to this initiator, or silent",
+    Code.FATAL_LOGIN: "the target turned the login down: it is not there, not allowed to this initiator, silent, or "
+    "did not prove itself by the secret of mutual CHAP",
     Code.ISCSID_NOTCONN: "iscsid cannot be reached",
     Code.NO_OBJS_FOUND: "there is nothing it would apply to",
     Code.SYSFS_LOOKUP: "sysfs does not show it",

@@ -58,6 +58,7 @@ _LISTED = re.compile(
 )
 _REPORTED = re.compile(r"initiator reported error \((\d{1,3}) - ", re.ASCII)
 # `key: value` below tabs, or a heading between rows of stars, or versions, or the list of disks with tabs as columns
+_UNPROVEN = re.compile(r"^iscsiadm: ((?:failing authentication|Login authentication failed)[^\n]*)", re.ASCII | re.M)
 _DETAIL = re.compile(
     r"\t*(?:\*+|(?P<key>[A-Za-z][\w .]*):(?:[ \t](?P<value>.*))?|scsi\d+ .*|Attached scsi disk .*)"
     r"|(?:iSCSI Transport Class )?version .*",
@@ -224,6 +225,16 @@ def parse_login_error(stderr: str) -> int | None:
     """`iscsiadm: initiator reported error (8 - connection timed out)`: the first code said, None without one."""
     said = _REPORTED.search(stderr)
     return int(said[1]) if said else None
+
+
+def parse_discovery_refusal(stderr: str) -> str:
+    """How a portal failed the proof that mutual CHAP asks of it, which ends with no exit code of its own; empty if not.
+
+    iscsiadm: failing authentication, received incorrect CHAP response from target
+    iscsiadm: Login authentication failed with target , CHAP response expected
+    """
+    said = _UNPROVEN.search(stderr)
+    return said[1].strip() if said else ""
 
 
 def _lines(text: str) -> list[str]:

@@ -22,7 +22,8 @@ WWIDS = "/etc/multipath/wwids"
 # ("vendor:product:revision") and multipath (its wwid); devices stand weakest first.
 Table = Mapping[tuple[str, str], Mapping[str, str]]
 
-_UPTIME = re.compile(r"\d+\.\d+ \| ")
+# `1234.567890 | …`; of 0.8.5 `Nov 21 15:39:00 | …`
+_TIME = re.compile(r"(?:\d+\.\d+|\w{3} [ \d]\d \d\d:\d\d:\d\d) \| ")
 # `/etc/multipath/conf.d/90-mpio.conf line 2, invalid keyword in the defaults section: foo`
 # `/etc/multipath.conf line 3: ignoring deprecated option "getuid_callout"`
 _BEFORE = re.compile(r"(?P<path>/.*?) line (?P<line>\d+)[,:] (?P<text>.*)")
@@ -107,7 +108,7 @@ def _tar(files: Mapping[str, str]) -> bytes:
 
 def parse_warnings(text: str) -> tuple[Warning, ...]:
     """Every line of `multipath -t`'s stderr; those of libraries have no uptime in front and are kept too."""
-    return tuple(_warning(_UPTIME.sub("", line, count=1)) for line in text.split("\n") if line.strip())
+    return tuple(_warning(_TIME.sub("", line, count=1)) for line in text.split("\n") if line.strip())
 
 
 def _warning(line: str) -> Warning:

@@ -19,6 +19,7 @@ OK, FAIL = 0, 1
 # a busy daemon answers "timeout" after uxsock_timeout (4 s) by itself, so asking again needs no pause
 ATTEMPTS = 8
 _BUSY = frozenset({"timeout", "fail\ntimeout"})
+_NONE = ("fail", "device not found")  # there is no such map: up to 0.9.4, and in 0.11.1
 
 
 class NotRunning(MpioError):
@@ -124,7 +125,7 @@ def _ask(run: Run, *words: str, missing: bool = False) -> Done:
             f"multipathd answered {ATTEMPTS} times that it is too busy for `{' '.join(words)}`",
             "look at `systemctl status multipathd` and its log",
         )
-    if done.code != OK and not (missing and said.startswith("fail")):
+    if done.code != OK and not (missing and said.startswith(_NONE)):
         raise NotRunning(
             f"multipathd does not answer `{' '.join(words)}`: {said or done.err.strip() or 'it said nothing'}",
             "start it: systemctl start multipathd.service",

@@ -140,6 +140,15 @@ def state(read: Reader, sid: int) -> str:
     return word(read, f"{SESSIONS}/session{sid}/state")
 
 
+def login_of(read: Reader, sid: int) -> dict[str, str]:
+    """The CHAP names and secrets that the session was made with, empty where it has none; nothing where the kernel does
+    not tell: it does so to root alone.
+    """
+    names = ("username", "password", "username_in", "password_in")
+    said = {name: word(read, f"{SESSIONS}/session{sid}/{name}") for name in names}
+    return {name: _set(value) for name, value in said.items()} if all(said.values()) else {}
+
+
 def _first_connection(read: Reader, sid: int) -> str:
     """`connection1:0`: open-iscsi makes one a session."""
     usual = f"connection{sid}:0"

@@ -13,6 +13,8 @@ from mpio.program import Run
 ISCSID = "iscsid.service"
 MULTIPATHD = "multipathd.service"
 LOGIN_UNITS = ("open-iscsi.service", "iscsi.service")  # Debian's name, RHEL's (on Debian an alias)
+NETWORK_UNITS = ("networking.service", "systemd-networkd.service", "NetworkManager.service")
+ROUTES = "mpio-routes.service"  # mpio's own
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
 _PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
 
@@ -48,6 +50,29 @@ def stop(unit: str) -> tuple[str, ...]:
 
 def restart(unit: str) -> tuple[str, ...]:
     return ("systemctl", "restart", unit)
+
+
+def hotplugged(nic: str) -> str:
+    """ifupdown's unit for a NIC that is allow-hotplug, which Debian's installer makes of NICs; empty for a name that
+    no unit could have.
+    """
+    return f"ifup@{nic}.service" if re.fullmatch(r"[\w:.-]+", nic, re.ASCII) else ""
+
+
+def reload_files() -> tuple[str, ...]:
+    """systemd reads the files of all units again."""
+    return ("systemctl", "daemon-reload")
+
+
+def exec_line(argv: Iterable[str]) -> str:
+    """The words of a program as a unit's ExecStart has them (systemd.service(5), COMMAND LINES)."""
+    return " ".join(_exec_word(word) for word in argv)
+
+
+def _exec_word(word: str) -> str:
+    """`%` and `$` are theirs unless doubled; quotes keep the rest together."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return escaped if re.fullmatch(r"[\w@:/.+-]+", word, re.ASCII) else f'"{escaped}"'
 
 
 def show(names: Iterable[str]) -> tuple[str, ...]:

@@ -293,6 +293,7 @@ CHANGES: st.SearchStrategy[Damage] = st.one_of(
         st.sampled_from([None, "", "defaults {\n", 'multipaths {\n\tmultipath {\n\t\twwid "x"\n\t}\n}\n']),
     ),
     st.builds(change_file, st.just(SYSCTL_DROP_IN), st.sampled_from([None, "", "# x\n"])),
+    st.builds(change_nic, NUMBERS, addresses=st.sampled_from([("10.10.8.14/24",), ("10.10.8.15/24", "fd00::15/64")])),
     st.just(forget_wwids),
     st.builds(open_map, NUMBERS, st.booleans()),
     st.just(forget),

@@ -1,4 +1,8 @@
-"""Guests for tests. Nothing here skips: without QEMU or an image the tests fail and say what is missing."""
+"""Guests for tests. Nothing here skips: without QEMU or an image the tests fail and say what is missing.
+
+Each test with a guest is there once for each supported release. `make test` runs all of them on the first and those
+marked `everywhere` on the others too; `make nightly` runs all on all.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,53 @@ from contextlib import ExitStack
 
 import pytest
 
+from mpio import releases
 from mpio.lab.guest import Guest
 from mpio.lab.san import San
 
 Boot = Callable[[San], Guest]
+FIXTURES = {"guest", "boot"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if not FIXTURES & set(metafunc.fixturenames):
+        return
+    short = metafunc.definition.get_closest_marker("everywhere") is not None
+    own = (pytest.mark.nightly,) if not short else ()
+    others = [pytest.param(one.name, marks=own) for one in releases.SUPPORTED if one is not releases.DEFAULT]
+    metafunc.parametrize("release", [releases.DEFAULT.name, *others])
 
 
 @pytest.fixture(scope="session")
-def guest() -> Iterator[Guest]:
-    """A guest with the guide's SAN and the project, shared by all tests; `restore()` takes it back to how it booted."""
-    with Guest() as shared:
-        shared.push_project()
-        shared.checkpoint()
-        yield shared
+def guests() -> Iterator[Callable[[str], Guest]]:
+    """A guest of each release, booted when the first test wants it, with the guide's SAN and the project."""
+    with ExitStack() as stack:
+        booted: dict[str, Guest] = {}
+
+        def of(release: str) -> Guest:
+            if release not in booted:
+                shared = stack.enter_context(Guest(suite=release))
+                shared.push_project()
+                shared.checkpoint()
+                booted[release] = shared
+            return booted[release]
+
+        yield of
 
 
 @pytest.fixture
-def boot() -> Iterator[Boot]:
+def guest(guests: Callable[[str], Guest], release: str) -> Guest:
+    """The guest that all tests on this release share; `restore()` takes it back to how it booted."""
+    return guests(release)
+
+
+@pytest.fixture
+def boot(release: str) -> Iterator[Boot]:
     """Boots a guest of the test's own, with the SAN that it names."""
     with ExitStack() as stack:
 
         def start(layout: San) -> Guest:
-            own = stack.enter_context(Guest(layout))
+            own = stack.enter_context(Guest(layout, release))
             own.push_project()
             return own
 

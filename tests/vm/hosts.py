@@ -91,6 +91,11 @@ class Prague:
     def text(self, path: str) -> str:
         return self.guest.get(path).decode()
 
+    @property
+    def database(self) -> str:
+        """Where this release's open-iscsi keeps its records: a folder of its package's, where it moved out of /etc."""
+        return self.sh("test -d /var/lib/iscsi && echo /var/lib/iscsi || echo /etc/iscsi").strip()
+
     def fault(self, *words: str) -> None:
         self.guest.check("lab-san", "fault", *words)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mpio import recording, sitefile
-from mpio.lab import record, san, session
+from mpio import recording
+from mpio.lab import candidates, questions, record, san
 from mpio.lab.channel import GuestLost
 from mpio.lab.guest import Guest
 from mpio.replay import Replay
-from mpio.tools import multipath, multipathd
+from mpio.tools import multipath, multipathd, sysfs
 from vm import hosts
 from vm.conftest import Boot
 
@@ -46,6 +46,7 @@ def test_streams_exit_code_and_files(fresh: Guest) -> None:
     assert fresh.check("stat", "-c", "%a", "/root/a/b") == "600\n"
 
 
+@pytest.mark.everywhere
 def test_the_services_are_as_after_their_installation(fresh: Guest) -> None:
     words = fresh.sh(
         "for u in iscsid.service iscsid.socket open-iscsi multipathd; do systemctl is-enabled $u; done"
@@ -55,12 +56,14 @@ def test_the_services_are_as_after_their_installation(fresh: Guest) -> None:
     assert fresh.sh("ls /etc/iscsi").out.split() == ["initiatorname.iscsi", "iscsid.conf"]
 
 
+@pytest.mark.everywhere
 def test_every_path_carries_one_of_the_guides_wwids(fresh: Guest) -> None:
     fresh.check("sh", "-c", LOGIN, "sh", "10.10.8.90")
     counted = [line.split() for line in fresh.check("sh", "-c", WWIDS).splitlines()]
     assert counted == [["4", "naa." + lun.wwid[1:]] for lun in sorted(san.GUIDE.luns, key=lambda lun: lun.wwid)]
 
 
+@pytest.mark.everywhere
 def test_each_fault_has_its_reverse(fresh: Guest) -> None:
     connect = "import socket; socket.create_connection(('10.10.9.90', 3260), 2)"
     target = san.GUIDE.targets[1].name
@@ -144,15 +147,22 @@ def test_what_mpio_asks_is_what_the_lab_records(guest: Guest) -> None:
     for name in host.sh("ls /root/kept").split():
         argv = recording.load(host.text(f"/root/kept/{name}")).argv
         asked.add(tuple(re.sub("^if=/dev/sd[a-z]+$", "if=/dev/sda", word) for word in argv))
-    site = sitefile.load(str(session.SITE), owner=session.SITE.stat().st_uid)
-    known = {recording.mask_argv(record.call(ask).argv) for ask in record.asks(site).values()}
+    calls = {**questions.questions(record.site()), **candidates.keywords()}
+    known = {recording.mask_argv(call.argv) for call in calls.values()}
     assert asked <= known, asked - known
     assert ("multipathd", "show", "maps", "json") in asked
 
 
 def test_the_lab_records_what_a_guest_says(guest: Guest, tmp_path: Path) -> None:
     host = hosts.applied(guest)
-    calls = {"maps": record.call(multipathd.maps), "t": record.call(multipath.installed)}
-    assert record.keep(guest, calls, tmp_path, {"distribution": "bookworm"}) == 2
-    assert {view.name for view in multipathd.maps(Replay.folder(tmp_path))} == set(hosts.ALIASES.values())
-    assert recording.load((tmp_path / "t").read_text()).out == host.sh("multipath -t")
+    calls = {
+        "maps": questions.call(multipathd.maps),
+        "t": questions.call(multipath.installed),
+        "sysfs": questions.tree(questions.SYSFS),
+    }
+    said = record.Recorder(guest, tmp_path, {"distribution": "any"}).keep("sane", calls)
+    assert {view.name for view in multipathd.maps(said)} == set(hosts.ALIASES.values())
+    assert multipathd.maps(Replay.folder(tmp_path / "sane")) == multipathd.maps(said)
+    assert recording.load((tmp_path / "sane/t").read_text()).out == host.sh("multipath -t")
+    seen = sysfs.maps(recording.tree(recording.load((tmp_path / "sane/sysfs").read_text()).out))
+    assert {mapped.name for mapped in seen} == set(hosts.ALIASES.values())

@@ -23,6 +23,7 @@ def applied(guest: Guest) -> Prague:
     return hosts.applied(guest)
 
 
+@pytest.mark.everywhere
 def test_looking_at_a_bare_host_changes_nothing(bare: Prague) -> None:
     before = bare.state(hosts.FILES, hosts.KERNEL, hosts.UNITS)
     plan = bare.mpio("plan", "-o", "json", exits=3)
@@ -41,6 +42,7 @@ def test_looking_at_a_bare_host_changes_nothing(bare: Prague) -> None:
     assert {"/etc/multipath/conf.d/90-mpio.conf", "/etc/sysctl.d/99-zz-mpio.conf", "/etc/iscsi/iscsid.conf"} <= written
 
 
+@pytest.mark.everywhere
 def test_apply_makes_a_bare_host_what_the_site_says(applied: Prague) -> None:
     is_as_the_site_says(applied)
     verdict = applied.mpio("verify", "-o", "json").json
@@ -49,6 +51,7 @@ def test_apply_makes_a_bare_host_what_the_site_says(applied: Prague) -> None:
     assert counts == dict.fromkeys(ALIASES.values(), (4, 4))
 
 
+@pytest.mark.everywhere
 def test_a_second_plan_has_no_steps_and_a_second_apply_touches_nothing(applied: Prague) -> None:
     before = applied.state(hosts.FILES, hosts.KERNEL, hosts.UNITS)
     plan = applied.mpio("plan", "-o", "json")
@@ -58,6 +61,7 @@ def test_a_second_plan_has_no_steps_and_a_second_apply_touches_nothing(applied: 
     assert applied.state(hosts.FILES, hosts.KERNEL, hosts.UNITS) == before
 
 
+@pytest.mark.everywhere
 def test_a_reboot_keeps_it_with_no_help(applied: Prague) -> None:
     applied.guest.reboot()
     applied.mpio("verify", "--wait", "120")

@@ -10,12 +10,6 @@ from vm.hosts import SITE, SITE_PATH, TARGETS, Prague
 from vm.readback import PAIRS
 
 LOGIN_REFUSED = ("MP302", "MP303")
-SECRET = "nobody-else-knows"
-CHAP = """
-[san.chap]
-username = "prague"
-password_file = "/etc/mpio/chap"
-"""
 # Accepts, and says nothing or nonsense, in the SAN's network.
 LISTENER = """
 import socket, sys, threading
@@ -55,6 +49,7 @@ def logged_out(host: Prague, target: str) -> None:
     host.sh(f"iscsiadm -m node -T {target} --logout")
 
 
+@pytest.mark.everywhere
 def test_dead_portals_cost_seconds_and_are_named(bare: Prague) -> None:
     bare.sh("ip -n san addr add 10.10.9.92/24 dev san2")
     bare.fault("silence", "10.10.9.92:3260")
@@ -104,44 +99,5 @@ def test_an_initiator_that_the_target_does_not_know(applied: Prague) -> None:
     assert len(ran.json["left"]) == 2, ran
     assert pairs(applied) == {pair for pair in PAIRS if pair[2] == TARGETS[0]}
     applied.fault("allow", TARGETS[1])
-    applied.mpio("apply", "--yes")
-    assert pairs(applied) == PAIRS
-
-
-def test_chap_by_its_secret_file_which_is_never_seen(applied: Prague) -> None:
-    applied.fault("chap", TARGETS[0], "prague", SECRET)
-    logged_out(applied, TARGETS[0])
-    none = applied.mpio("apply", "--yes", "-o", "json", exits=4)
-    assert {s for code, s in none.found if code == "MP302"} == {
-        f"{iface} -> {portal} {target}" for iface, portal, target in PAIRS if target == TARGETS[0]
-    }, none
-
-    applied.put("/etc/mpio/chap", SECRET + "\n", 0o600)
-    applied.put(SITE_PATH, SITE + CHAP)
-    plan = applied.mpio("plan", "-o", "json", exits=3)
-    ran = applied.mpio("apply", "--yes", "-v", "--record", "/root/recorded")
-    assert pairs(applied) == PAIRS
-    for said in (plan, ran):
-        assert SECRET not in said.out + said.err, said
-    assert int(applied.sh("find /root/recorded -type f | wc -l")) > 10
-    kept = applied.guest.sh(f"grep -rlF {SECRET} /etc /var/lib/mpio /run/mpio /var/log /root /tmp").out.split()
-    records = applied.sh("find /etc/iscsi/nodes -type f").split()
-    assert sorted(kept) == sorted(["/etc/mpio/chap", *records])
-    assert set(applied.sh("find /etc/iscsi/nodes -type f -printf '%m '").split()) == {"600"}
-    assert applied.guest.sh(f"journalctl -b | grep -F {SECRET}").code == 1
-    assert applied.mpio("plan", "-o", "json").json["steps"] == []
-
-
-@pytest.mark.nightly
-def test_mutual_chap_and_a_wrong_secret(applied: Prague) -> None:
-    applied.fault("chap", TARGETS[0], "prague", SECRET, "homer", "the-other-way-round")
-    logged_out(applied, TARGETS[0])
-    applied.put("/etc/mpio/chap", SECRET + "\n", 0o600)
-    applied.put("/etc/mpio/chap-in", "wrong-of-twelve\n", 0o600)
-    mutual = CHAP + 'username_in = "homer"\npassword_in_file = "/etc/mpio/chap-in"\n'
-    applied.put(SITE_PATH, SITE + mutual)
-    wrong = applied.mpio("apply", "--yes", "-o", "json", exits=4)
-    assert sum(code in LOGIN_REFUSED for code, _ in wrong.found) == 2, wrong
-    applied.put("/etc/mpio/chap-in", "the-other-way-round\n", 0o600)
     applied.mpio("apply", "--yes")
     assert pairs(applied) == PAIRS

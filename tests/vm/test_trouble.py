@@ -40,6 +40,7 @@ def mend(host: Prague) -> None:
     host.mpio("verify", "--wait", "90")
 
 
+@pytest.mark.everywhere
 def test_drift_of_every_kind_is_named_and_mended_at_once(applied: Prague) -> None:
     for script, _ in DRIFT.values():
         applied.sh(script)
@@ -79,6 +80,7 @@ def paths_to(host: Prague, iface: str, portal: str) -> dict[str, str]:
     return {map_of[name]: name for name, disk in seen["disks"].items() if disk["sid"] == sid}
 
 
+@pytest.mark.everywhere
 def test_a_session_and_a_lun_that_are_lost_are_named_and_come_back(applied: Prague) -> None:
     unmapped = [paths_to(applied, f"sw-iscsi-{n}", "10.10.9.90:3260")["hydra_db-a03"] for n in (0, 1)]
     applied.fault("unmap", TARGETS[1], "13")
@@ -109,6 +111,7 @@ def test_a_path_that_a_hand_failed_is_named_and_taken_again(applied: Prague) -> 
     applied.until(f"multipathd show paths raw format '%d %t %T' | grep -qx '{failed} *active *ready *'", 30)
 
 
+@pytest.mark.everywhere
 def test_a_link_that_is_down_is_named_at_once_and_its_return_suffices(applied: Prague) -> None:
     applied.fault("link-down", "san1")
     down = applied.mpio("verify", "-o", "json", exits=4)
@@ -151,12 +154,13 @@ def test_a_second_changing_verb_is_told_who_is_at_work(applied: Prague) -> None:
 
 KILLED_AT = (
     "test -e /etc/multipath/conf.d/90-mpio.conf",
-    f"test -e '/etc/iscsi/nodes/{TARGETS[0]}'",
-    "test -e /etc/iscsi/ifaces/sw-iscsi-0",
+    f"test -e '{{database}}/nodes/{TARGETS[0]}'",
+    "test -e {database}/ifaces/sw-iscsi-0",
     "test -e /sys/class/iscsi_session/*1",
 )
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "points", [KILLED_AT[:2], pytest.param(KILLED_AT, marks=pytest.mark.nightly)], ids=["two", "four"]
 )
@@ -169,10 +173,12 @@ def test_an_apply_that_is_killed_anywhere_is_finished_by_the_next(guest: Guest, 
         test $? = 137
     """
     for point in points:
-        done = host.guest.run(("sh", "-c", kill, "sh", point), timeout=120)
-        assert done.code == 0, f"{point}: {done}"
+        at = point.format(database=host.database)
+        done = host.guest.run(("sh", "-c", kill, "sh", at), timeout=120)
+        assert done.code == 0, f"{at}: {done}"
     host.mpio("apply", "--yes")
     is_as_the_site_says(host)
     # Nothing is left that mpio does not know as its own.
     host.mpio("teardown", "--yes")
-    assert host.state("iscsiadm -m session; iscsiadm -m node; dmsetup ls; ls /etc/iscsi/ifaces") == "No devices found\n"
+    left = f"iscsiadm -m session; iscsiadm -m node; dmsetup ls; ls {host.database}/ifaces"
+    assert host.state(left) == "No devices found\n"

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 CLASS = Path("/sys/class")
+# a folder of open-iscsi's package, where the database moved out of /etc
+DATABASE = next(path for path in (Path("/var/lib/iscsi"), Path("/etc/iscsi")) if path.exists())
 
 
 def word(path: Path) -> str:
@@ -27,7 +29,7 @@ def session(place: Path) -> dict[str, Any]:
     connection = CLASS / f"iscsi_connection/connection{sid}:0"
     host = next(part for part in place.resolve().parts if part.startswith("host"))
     iface = word(place / "ifacename")
-    record = Path("/etc/iscsi/ifaces", iface).read_text().splitlines()
+    record = Path(DATABASE, "ifaces", iface).read_text().splitlines()
     nic = next(line.split(" = ")[1] for line in record if line.startswith("iface.net_ifacename"))
     return {
         "sid": sid,

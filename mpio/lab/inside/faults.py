@@ -66,6 +66,8 @@ def fault(layout: dict[str, Any], name: str, args: list[str]) -> None:
         undrop(f"{name[2:]} {args[0]}")
     elif name == "resize":
         resize(numbered(layout, args[0]), int(args[1]))
+    elif name in ("discovery-chap", "no-discovery-chap"):
+        san.set_discovery_chap(chap(args))
 
 
 def numbered(layout: dict[str, Any], number: str) -> dict[str, Any]:
@@ -73,9 +75,9 @@ def numbered(layout: dict[str, Any], number: str) -> dict[str, Any]:
     return found
 
 
-def chap(target: dict[str, Any], args: list[str]) -> None:
+def chap(args: list[str]) -> dict[str, str] | None:
     words = ("username", "password", "username_in", "password_in")
-    san.set_chap(san.group(target), dict(zip(words, args)))  # noqa: B905  Python 3.9 has no strict
+    return dict(zip(words, args)) or None  # noqa: B905  Python 3.9 has no strict
 
 
 def drop_sessions(target: dict[str, Any]) -> None:
@@ -89,7 +91,7 @@ ON_TARGET: dict[str, Callable[[dict[str, Any], dict[str, Any], list[str]], None]
     "map": lambda layout, target, args: san.map_lun(san.group(target), numbered(layout, args[0])),
     "portal-remove": lambda _, target, args: (san.group(target) / "np" / args[0]).rmdir(),
     "portal-add": lambda _, target, args: san.add_portals([san.group(target) / "np" / args[0]]),
-    "chap": lambda _, target, args: chap(target, args),
+    "chap": lambda _, target, args: san.set_chap(san.group(target), chap(args)),
     "no-chap": lambda _, target, __: san.set_chap(san.group(target), None),
     "allow": lambda _, target, args: san.allow(target, args),
     "drop-sessions": lambda _, target, __: drop_sessions(target),
@@ -111,6 +113,8 @@ FAULTS = {
     "portal-add": "TARGET PORTAL",
     "chap": "TARGET USER PASSWORD [USER_IN PASSWORD_IN]",
     "no-chap": "TARGET",
+    "discovery-chap": "USER PASSWORD [USER_IN PASSWORD_IN]",
+    "no-discovery-chap": "",
     "allow": "TARGET [INITIATOR...]",
     "drop-sessions": "TARGET",
     "target-off": "TARGET",

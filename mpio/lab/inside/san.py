@@ -42,9 +42,10 @@ def description() -> dict[str, Any]:
 
 def build_links(san: dict[str, Any]) -> None:
     """Few programs, since each costs 0.1 s of an emulated processor: `ip` in batches, one for each namespace."""
+    here, there, bridge = [], ["link set lo up"], san["bridge"]
     if not Path("/run/netns", NAMESPACE).exists():
         run("ip", "netns", "add", NAMESPACE)
-    here, there = [], ["link set lo up"]
+        there += [f"link add {bridge['name']} type bridge"] if bridge else []
     for link in san["links"]:
         if not Path("/sys/class/net", link["nic"]).exists():
             here.append(f"link add {link['nic']} type veth peer name {link['end']} netns {NAMESPACE}")
@@ -52,6 +53,10 @@ def build_links(san: dict[str, Any]) -> None:
         here += [address(one, link["nic"]) for one in link["nic_addresses"]]
         there.append(f"link set {link['end']} mtu {link['mtu']} up")
         there += [address(one, link["end"]) for one in link["end_addresses"]]
+        there += [f"link set {link['end']} master {bridge['name']}"] if bridge else []
+    if bridge:
+        there.append(f"link set {bridge['name']} mtu {min(link['mtu'] for link in san['links'])} up")
+        there += [address(one, bridge["name"]) for one in bridge["addresses"]]
     run("ip", "-batch", "-", text="\n".join(here) + "\n")
     run("ip", "-n", NAMESPACE, "-batch", "-", text="\n".join(there) + "\n")
     # The kernel's link watch lets a second event wait for a second; until then nothing is sent.
@@ -87,8 +92,10 @@ def build_luns(san: dict[str, Any]) -> None:
         write(store / "enable", 1)
         write(store / "wwn/vendor_id", lun["vendor"])
         write(store / "wwn/product_id", lun["product"])
-        # An NAA 6 identifier: 6, the company's six digits, then what LIO takes from the serial number.
-        write(store / "wwn/company_id", f"0x{lun['wwid'][2:8]}")
+        # An NAA 6 identifier: 6, the company's six digits, then what LIO takes from the serial number. Where LIO has no
+        # setting for the company (Debian 11's kernel 5.10) it says its own, 001405.
+        if (store / "wwn/company_id").exists():
+            write(store / "wwn/company_id", f"0x{lun['wwid'][2:8]}")
         write(store / "wwn/vpd_unit_serial", lun["wwid"][8:])
 
 
@@ -99,9 +106,7 @@ def backstore(lun: dict[str, Any]) -> Path:
 def build_targets(san: dict[str, Any]) -> None:
     Path("/etc/target").mkdir(exist_ok=True)
     ISCSI.mkdir(exist_ok=True)
-    if san["discovery_chap"]:
-        write_chap(ISCSI / "discovery_auth", san["discovery_chap"])
-        write(ISCSI / "discovery_auth/enforce_discovery_auth", 1)
+    set_discovery_chap(san["discovery_chap"])
     for target in san["targets"]:
         tpg = group(target)
         tpg.mkdir(parents=True, exist_ok=True)
@@ -181,6 +186,13 @@ def set_chap(tpg: Path, chap: dict[str, str] | None) -> None:
     write(tpg / "attrib/authentication", 1 if chap else 0)
     if chap:
         write_chap(tpg / "auth", chap)
+
+
+def set_discovery_chap(chap: dict[str, str] | None) -> None:
+    auth = ISCSI / "discovery_auth"
+    if chap:
+        write_chap(auth, chap)
+    write(auth / "enforce_discovery_auth", 1 if chap else 0)
 
 
 def write_chap(auth: Path, chap: dict[str, str]) -> None:
