@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo test nightly lint docs lock setup clean
+.PHONY: help demo test nightly bench lint docs lock setup clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -18,6 +18,9 @@ test: setup  ## all tests, guests included, in their short forms
 
 nightly: setup  ## all tests, the long forms too
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nightly $(ARGS)
+
+bench: setup  ## mpio against a script and os-brick, for docs/benchmarks.md: a quiet machine, a quarter of an hour
+	$(BIN)/python contrib/bench/connect --write docs/benchmarks.md $(ARGS)
 
 lint: setup  ## the tests of the house alone: style, types, spelling, shell, layers, fresh pages
 	$(BIN)/python -m pytest tests/test_house.py $(ARGS)
