@@ -19,7 +19,9 @@ from mpio.files import Files
 from mpio.program import Done
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C"}
+# Where systemd runs nobody reads the SysV links that `systemctl enable` would make beside its own, by two Perl scripts:
+# 2.1 s instead of 5.7 s for iscsid in the lab (systemd, docs/ENVIRONMENT.md).
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C", "SYSTEMCTL_SKIP_SYSV": "1"}
 
 PACKAGES = {
     "blkid": "util-linux",
