@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(argv: list[str], verb: str) -> int:
-    if kind := os.environ.get(COMPLETE):
+    if not argv and (kind := os.environ.get(COMPLETE)):
         from mpio.commands import complete
 
         return complete.show(kind)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mpio.files import Files
 from mpio.program import Done, Run
+from mpio.run import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +22,5 @@ class Machine:
     ) -> Done:
         """A `Run` for trials that change nothing and depend on nothing but their words and their input."""
         if (argv, stdin) not in self.trials:
-            self.trials[argv, stdin] = self.run(*argv, ok=ok, timeout=timeout, stdin=stdin)
-        return self.trials[argv, stdin]
+            self.trials[argv, stdin] = self.run(*argv, ok=None, timeout=timeout, stdin=stdin)
+        return checked(self.trials[argv, stdin], ok)

@@ -17,7 +17,7 @@ class Release:
 
     @property
     def runs_mpio(self) -> bool:
-        return tuple(map(int, self.python.split("."))) >= OLDEST_PYTHON
+        return bool(self.python) and tuple(map(int, self.python.split("."))) >= OLDEST_PYTHON
 
 
 RECORDED = (
@@ -31,3 +31,8 @@ SUPPORTED = tuple(release for release in RECORDED if release.runs_mpio)
 """Those that mpio itself runs on, tested whole in guests."""
 
 DEFAULT = SUPPORTED[0]
+
+
+def named(name: str) -> Release:
+    """The release of that name; one that stands in no table can be booted and recorded, and mpio does not run there."""
+    return next((one for one in RECORDED if one.name == name), Release(name, name, ""))

@@ -217,10 +217,18 @@ def test_what_may_not_be_read_is_not_offered(host: Files) -> None:
 
 def test_codes_come_with_what_they_mean(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cli.COMPLETE, "codes")
-    assert cli.main(["apply", "--yes"]) == Exit.OK
+    assert cli.main([]) == Exit.OK
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("\t")[0] for line in lines] == list(findings.TABLE)
     assert "MP405\trefused: would rename the open map X" in lines
+
+
+def test_a_call_with_words_is_never_taken_for_a_question(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cli.COMPLETE, "codes")
+    assert cli.main(["apply", "--yes", "--site", "/nonexistent"]) == Exit.USAGE
+    assert capsys.readouterr().out == ""
 
 
 def test_a_kind_that_nobody_knows(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,10 +265,16 @@ def test_the_same_project_packs_to_the_same_bytes() -> None:
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_an_unknown_suite_is_named_with_the_known_ones() -> None:
+def test_what_is_no_suite_is_refused_with_the_known_ones() -> None:
     with pytest.raises(errors.UnknownName) as caught:
-        image.suite("sarge")
+        image.suite("../sarge")
     assert "bookworm" in caught.value.hint
+
+
+def test_a_release_that_no_table_names_can_be_recorded() -> None:
+    forky = image.suite("forky")
+    assert (forky.name, forky.runs_mpio) == ("forky", False)
+    assert packages.requirements(forky.python) == ""
 
 
 def test_the_guest_gets_the_locked_versions_only() -> None:

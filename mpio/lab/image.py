@@ -116,10 +116,11 @@ class Image:
 
 
 def suite(name: str) -> Release:
-    for known in releases.RECORDED:
-        if known.name == name:
-            return known
-    raise errors.UnknownName(f"the lab has no {name!r}", f"it has {', '.join(s.name for s in releases.RECORDED)}")
+    """Any release of Debian's: whether there is one of that name, mmdebstrap finds out."""
+    if not re.fullmatch("[a-z]+", name):
+        known = ", ".join(one.name for one in releases.RECORDED)
+        raise errors.UnknownName(f"{name!r} is no name of a release", f"such as {known}")
+    return releases.named(name)
 
 
 def ready(name: str = DEFAULT) -> Image | None:

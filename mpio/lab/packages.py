@@ -18,7 +18,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 def requirements(python: str) -> str:
     """As pip's requirements: the lock's entries, without a lock what runs here; none for a Python too old for mpio."""
-    if tuple(map(int, python.split("."))) < releases.OLDEST_PYTHON:
+    if not releases.Release("", "", python).runs_mpio:
         return ""
     top = Path(mpio.__file__).parent.parent
     lock = top / "requirements.lock"

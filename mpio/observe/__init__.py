@@ -81,9 +81,9 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
     if site is None:
         return seen
     seen = configured.secrets(machine, site, seen, blind)
-    # multipath is asked while the SAN answers: each takes seconds, neither waits for the other.
+    seen = configured.programs(machine, site, seen, blind)
+    # multipath is asked while the SAN answers; the SAN, which may take long, in this thread, to which Ctrl-C comes.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        answers = beside.submit(san.look, machine, site, seen, look is Look.PLAN)
-        seen = configured.programs(machine, site, seen, blind)
-    met = answers.result()
-    return replace(seen, probes=met.probes, asked=met.asked, black_holes=met.black_holes)
+        effective = beside.submit(configured.effective, machine, site, seen)
+        seen = san.look(machine, site, seen, look is Look.PLAN)
+    return replace(seen, effective=effective.result())

@@ -90,11 +90,11 @@ def secrets(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host:
 
 
 def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host:
-    """Programs, modules, multipath's own words on what is in force."""
+    """Programs, modules, and the keywords that the installed multipath knows."""
     missing = tuple((p, package) for p, package in run.missing(PROGRAMS))
     modules = tuple(m for m in MODULES if not _has_module(machine, m))
     seen = replace(seen, missing_programs=missing, missing_modules=modules)
-    if any(p == "multipath" for p, _ in missing):
+    if _no_multipath(seen):
         return seen
     if seen.root:
         seen = replace(seen, known_keywords=multipath.known(machine.try_once))
@@ -104,11 +104,17 @@ def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host
     else:
         seen = replace(seen, known_keywords=multipath.all_keywords())
         blind.append("which keywords the installed multipath knows")
-    return replace(seen, effective=_effective(machine, site, seen))
+    return seen
 
 
-def _effective(machine: Machine, site: Site, seen: Host) -> Effective:
+def _no_multipath(seen: Host) -> bool:
+    return any(program == "multipath" for program, _ in seen.missing_programs)
+
+
+def effective(machine: Machine, site: Site, seen: Host) -> Effective | None:
     """What the files and the daemon say for each LUN of the site, and what the site asks for."""
+    if _no_multipath(seen):
+        return None
     staged = multipath.installed(machine.run)
     wished, _ = maps.wish(site, seen)
     wanted = maps.wanted_keywords(wished)

@@ -57,8 +57,8 @@ _LISTED = re.compile(
     rf"(?P<transport>\w+): \[(?P<sid>\d{{1,10}})\] {_PLACE} (?P<target>\S+)(?: \((?:non-)?flash\))?", re.ASCII
 )
 _REPORTED = re.compile(r"initiator reported error \((\d{1,3}) - ", re.ASCII)
-# `key: value` below tabs, or a heading between rows of stars, or versions, or the list of disks with tabs as columns
 _UNPROVEN = re.compile(r"^iscsiadm: ((?:failing authentication|Login authentication failed)[^\n]*)", re.ASCII | re.M)
+# `key: value` below tabs, or a heading between rows of stars, or versions, or the list of disks with tabs as columns
 _DETAIL = re.compile(
     r"\t*(?:\*+|(?P<key>[A-Za-z][\w .]*):(?:[ \t](?P<value>.*))?|scsi\d+ .*|Attached scsi disk .*)"
     r"|(?:iSCSI Transport Class )?version .*",

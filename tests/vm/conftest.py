@@ -14,9 +14,11 @@ import pytest
 from mpio import releases
 from mpio.lab.guest import Guest
 from mpio.lab.san import San
+from vm import hosts
+from vm.hosts import Prague
 
 Boot = Callable[[San], Guest]
-FIXTURES = {"guest", "boot"}
+FIXTURES = {"guest", "boot"}  # and all that are made of them
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,6 +51,18 @@ def guests() -> Iterator[Callable[[str], Guest]]:
 def guest(guests: Callable[[str], Guest], release: str) -> Guest:
     """The guest that all tests on this release share; `restore()` takes it back to how it booted."""
     return guests(release)
+
+
+@pytest.fixture
+def bare(guest: Guest) -> Prague:
+    """A host with a site file and no configuration."""
+    return hosts.bare(guest)
+
+
+@pytest.fixture
+def applied(guest: Guest) -> Prague:
+    """A host after its first `mpio apply`."""
+    return hosts.applied(guest)
 
 
 @pytest.fixture

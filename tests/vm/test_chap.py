@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mpio.lab.guest import Guest
 from mpio.lab.san import GUIDE, Chap
-from vm import hosts
 from vm.hosts import SITE, SITE_PATH, TARGETS, Prague
 from vm.readback import PAIRS, PORTALS, SERVICES
 from vm.test_portals import logged_out, pairs
@@ -25,16 +23,6 @@ GUARDED = replace(
     discovery_chap=Chap(*DISCOVERY),
 )
 ISCSID = "journalctl -b -o cat -u iscsid -u open-iscsi -u multipathd"
-
-
-@pytest.fixture
-def bare(guest: Guest) -> Prague:
-    return hosts.bare(guest)
-
-
-@pytest.fixture
-def applied(guest: Guest) -> Prague:
-    return hosts.applied(guest)
 
 
 def secret(host: Prague, word: str, text: str = "") -> None:

@@ -7,20 +7,9 @@ from collections import Counter
 
 import pytest
 
-from mpio.lab.guest import Guest
 from vm import hosts
 from vm.hosts import ALIASES, Prague
 from vm.readback import is_as_the_site_says
-
-
-@pytest.fixture
-def bare(guest: Guest) -> Prague:
-    return hosts.bare(guest)
-
-
-@pytest.fixture
-def applied(guest: Guest) -> Prague:
-    return hosts.applied(guest)
 
 
 @pytest.mark.everywhere

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mpio.lab.guest import Guest
 from vm import hosts
 from vm.hosts import SITE, SITE_PATH, TARGETS, Prague
 from vm.readback import PAIRS
@@ -23,16 +22,6 @@ def serve(address, answer):
 threading.Thread(target=serve, args=("10.10.8.94", b"HTTP/1.1 400 Bad Request" * 40)).start()
 serve("10.10.8.93", b"")
 """
-
-
-@pytest.fixture
-def bare(guest: Guest) -> Prague:
-    return hosts.bare(guest)
-
-
-@pytest.fixture
-def applied(guest: Guest) -> Prague:
-    return hosts.applied(guest)
 
 
 def with_portals(*more: str) -> str:

@@ -30,11 +30,6 @@ DRIFT = {
 }
 
 
-@pytest.fixture
-def applied(guest: Guest) -> Prague:
-    return hosts.applied(guest)
-
-
 def mend(host: Prague) -> None:
     host.mpio("apply", "--yes", exits=None)
     host.mpio("verify", "--wait", "90")
