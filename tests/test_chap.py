@@ -202,12 +202,12 @@ def test_a_session_with_another_login_is_told() -> None:
 def test_the_login_of_a_session(tmp_path: Path) -> None:
     at = tmp_path / "sys/class/iscsi_session/session7"
     at.mkdir(parents=True)
-    for name, said in {"username": "prague", "password": "ocean", "username_in": "(null)"}.items():
+    for name, said in {"username": "default", "password": "ocean", "username_in": "(null)"}.items():
         (at / name).write_text(f"{said}\n\n")
     assert sysfs.login_of(Files(str(tmp_path)), 7) == {}
     (at / "password_in").write_text("(null)\n\n")
     assert sysfs.login_of(Files(str(tmp_path)), 7) == {
-        "username": "prague",
+        "username": "default",
         "password": "ocean",
         "username_in": "",
         "password_in": "",

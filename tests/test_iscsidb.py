@@ -42,6 +42,9 @@ def test_the_package_makes_the_place_where_it_is_not_below_etc(tmp_path: Path) -
     assert iscsidb.root(read) == "/etc/iscsi"
     (tmp_path / "var/lib/iscsi").mkdir()
     assert iscsidb.root(read) == "/var/lib/iscsi"
+    # a folder that somebody made says nothing where the program knows another place
+    tree.file("/usr/sbin/iscsiadm", "\x7fELF /etc/iscsi/nodes\0/etc/iscsi/iscsid.conf")
+    assert iscsidb.root(read) == "/etc/iscsi"
 
 
 @pytest.mark.parametrize(

@@ -29,18 +29,18 @@ def root(read: Reader) -> str:
     """Where this host's iscsiadm keeps its database.
 
     The default moved from /etc to /var/lib (upstream 2.1.9, Debian 13, RHEL since 6), where the package makes the
-    folder. An upgrade to Debian 13 moves the nodes along and leaves ifaces and discovery records behind: with something
-    in the old place and the new one there, only the program can tell, by the path that it was built with.
+    folder. An upgrade to Debian 13 moves the nodes along and leaves ifaces and discovery records behind, and anybody may
+    have made the folder: unless the database is plainly there, the program tells, by the path that it was built with.
     """
     new, old = ROOTS
     if new.rpartition("/")[2] not in read.names(new.rpartition("/")[0]):
         return old
-    if not _holds(read, old):
+    if _holds(read, new) and not _holds(read, old):
         return new
     program = next((text for path in PROGRAMS if (text := read.text(path))), "")
     if program:
         return new if f"{new}/nodes" in program else old
-    return new if _holds(read, new) else old
+    return new if _holds(read, new) or not _holds(read, old) else old
 
 
 def _holds(read: Reader, place: str) -> bool:

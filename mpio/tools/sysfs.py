@@ -18,7 +18,8 @@ CONF = "/proc/sys/net/ipv4/conf"
 SESSIONS = "/sys/class/iscsi_session"
 CONNECTIONS = "/sys/class/iscsi_connection"
 HOSTS = "/sys/class/iscsi_host"
-UNSET = ("", "default", "<empty>", "(null)", "<NULL>")
+NULL = ("(null)", "<NULL>")
+UNSET = ("", "default", "<empty>", *NULL)
 
 # /sys/block/sda -> ../devices/platform/host2/session1/target2:0:0/2:0:0:10/block/sda
 _ISCSI_DISK = re.compile(r"/host\d+/session(\d+)/target\d+:\d+:\d+/(\d+:\d+:\d+:\d+)/block/[^/]+$", re.ASCII)
@@ -146,7 +147,8 @@ def login_of(read: Reader, sid: int) -> dict[str, str]:
     """
     names = ("username", "password", "username_in", "password_in")
     said = {name: word(read, f"{SESSIONS}/session{sid}/{name}") for name in names}
-    return {name: _set(value) for name, value in said.items()} if all(said.values()) else {}
+    # A user may be called "default": of the words for "not set" only the kernel's own count.
+    return {name: "" if value in NULL else value for name, value in said.items()} if all(said.values()) else {}
 
 
 def _first_connection(read: Reader, sid: int) -> str:

@@ -138,6 +138,7 @@ def test_from_nothing_with_no_login_that_could_fail_over_a_reboot_and_back(bare:
         SERVICES, "active"
     )
     assert pairs(bare) == PAIRS
+    assert bare.mpio("verify", "--wait", "120", "-o", "json").found == set()
     assert bare.mpio("plan", "-o", "json").json["steps"] == []
 
     bare.mpio("teardown", "--yes")
