@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -23,6 +24,10 @@ def main(argv: list[str]) -> int:
     # A closed descriptor is None in Python: who closed it wants nothing of it.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    # A unit that is stopped and a terminal that is closed end a verb as Ctrl-C does; `nohup` keeps its word.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     verb = next((a for a in argv if not a.startswith("-")), "")
     console = Console(json=_wants_json(argv))
     try:
@@ -32,8 +37,7 @@ def main(argv: list[str]) -> int:
     except MpioError as error:
         return _said(console, verb, error)
     except KeyboardInterrupt:
-        again = "run the same verb again: it goes on from what the host is now"
-        return _said(console, verb, Interrupted("interrupted", again))
+        return _said(console, verb, Interrupted())
     except BrokenPipeError:
         # Whoever read our output has gone; what was done is done. Python must not complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

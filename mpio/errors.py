@@ -118,3 +118,6 @@ class LooseSecret(UsageError):
 class Interrupted(MpioError):
     exit = Exit.INTERRUPTED
     code = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "run the same verb again: it goes on from what the host is now")

@@ -265,12 +265,14 @@ class Host:
     calls failed and that answer a read; `black_holes` are (iface, portal, bytes) whose
     full-size ping was lost. `rules` (all) and `routes` (mpio's) are looked at only where NICs of the site share a
     subnet or did; `named_tables` have a name in iproute2's files. `discovered_through` are portals whose discovery
-    record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now.
+    record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now. `unread` are
+    (iface, path) of the records that are no `nodes`, since no numeric address is their portal.
     """
 
     nics: tuple[Nic, ...] = ()
     ifaces: tuple[Iface, ...] = ()
     nodes: tuple[Node, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
     sessions: tuple[Session, ...] = ()
     paths: tuple[Path, ...] = ()
     maps: tuple[Map, ...] = ()

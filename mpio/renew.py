@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from mpio import apply, observe, settle
 from mpio.findings import Finding
-from mpio.host import Host, Pair
+from mpio.host import Host, Pair, Session
 from mpio.machine import Machine
 from mpio.plan import renewing
 from mpio.site import Site
+from mpio.step import Step
 from mpio.tools import sysfs
 from mpio.topology import Pairs
 
 GONE = 15.0  # a session whose logout has returned is gone, or goes as soon as its last disk is closed
-BACK = 15.0  # after `settle` has waited as long as anything moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +60,34 @@ def sessions(machine: Machine, site: Site, asked: Asked, outcome: apply.Outcome,
     return made
 
 
+@dataclass(slots=True)
+class _Turn:
+    """One session on its way: the look before it began, the steps away from it, and whether its logout was begun."""
+
+    pair: Pair
+    before: Host
+    away: tuple[Step, ...]
+    own: apply.Outcome = field(default_factory=apply.Outcome)
+    refused: tuple[Finding, ...] = ()
+    ending: bool = False
+
+
 def _one(machine: Machine, site: Site, asked: Asked, made: Renewal, tell: apply.Tell) -> apply.Outcome:
     """The session of the one pair that is due anew; what it still lacks is left."""
     (pair,) = asked.due
-    own = apply.Outcome()
-    had, login = renewing.carried(made.host, pair), renewing.enter(pair)
-    away, out = renewing.away(site, made.host, asked.pairs, pair), renewing.out(pair)
-    apply.carry_out(machine, away, own, tell, strict=True)
-    # A path may have been lost since the last look: the last word before the logout is the maps' own.
-    made.refused = () if own.failed else renewing.against(_glance(machine), (pair,), asked.forced)
-    if not own.failed and not made.refused:
-        apply.carry_out(machine, (out,), own, tell, strict=True)
-    if own.failed or made.refused or not settle.until(lambda: not _there(machine, pair), GONE):
-        own.left = (*away, out, login)
-        apply.carry_out(machine, renewing.back_in_use(made.host, away), own, tell)
-    else:
-        apply.carry_out(machine, (login,), own, tell)
-        settle.after(machine, site, (login,))
-        settle.until(lambda: bool(own.failed) or not renewing.missing(_glance(machine), pair, had), BACK)
+    turn = _Turn(pair, made.host, renewing.away(site, made.host, asked.pairs, pair))
+    own, login = turn.own, renewing.enter(pair)
+    try:
+        if _ended(machine, turn, asked.forced, tell):
+            apply.carry_out(machine, (login,), own, tell)
+            _await_paths(machine, site, turn)
+        else:
+            own.left = (*turn.away, renewing.out(pair), login)
+            apply.carry_out(machine, renewing.back_in_use(turn.before, turn.away), own, tell)
+    except BaseException:  # Ctrl-C, a look that failed, a terminal that is gone
+        _put_back(machine, turn)
+        raise
+    made.refused = turn.refused
     made.host = observe.host(machine, site, observe.Look.USERS)
     if made.host.session_of(pair) is None:
         own.left = (login,)
@@ -86,9 +96,55 @@ def _one(machine: Machine, site: Site, asked: Asked, made: Renewal, tell: apply.
     return own
 
 
+def _ended(machine: Machine, turn: _Turn, forced: frozenset[str], tell: apply.Tell) -> bool:
+    """Move I/O away and log out: is the session gone?"""
+    apply.carry_out(machine, turn.away, turn.own, tell, strict=True)
+    if turn.own.failed:
+        return False
+    # A path may have been lost since the last look: the last word before the logout is the maps' own.
+    turn.refused = renewing.against(_glance(machine), (turn.pair,), forced)
+    if turn.refused:
+        return False
+    turn.ending = True
+    apply.carry_out(machine, (renewing.out(turn.pair),), turn.own, tell, strict=True)
+    turn.ending = not turn.own.failed
+    return turn.ending and settle.until(lambda: not _stays(machine, turn), GONE)
+
+
+def _await_paths(machine: Machine, site: Site, turn: _Turn) -> None:
+    """Wait for the paths that the old session had."""
+    had = renewing.carried(turn.before, turn.pair)
+
+    def look() -> tuple[bool, object]:
+        host = _glance(machine)
+        return not renewing.missing(host, turn.pair, had), [p for p in host.paths if p.wwid in had]
+
+    if not turn.own.failed:
+        settle.after(machine, site, (renewing.enter(turn.pair),), had)
+        settle.while_moving(machine, look)
+
+
+def _put_back(machine: Machine, turn: _Turn) -> None:
+    """Leave nothing half done: the old session's paths are used again or, where it is gone, there is a new one.
+
+    Nothing is told on the way: the terminal may be gone.
+    """
+    steps: tuple[Step, ...] = ()
+    if not settle.until(lambda: not _stays(machine, turn), GONE if turn.ending else 0.0):
+        steps = renewing.back_in_use(turn.before, turn.away)
+    elif not any(s.pair == turn.pair for s in _sessions(machine)):
+        steps = (renewing.enter(turn.pair),)
+    apply.carry_out(machine, steps, apply.Outcome(), lambda _step, _trouble: None)
+
+
 def _glance(machine: Machine) -> Host:
     return observe.host(machine, None, observe.Look.STATUS)
 
 
-def _there(machine: Machine, pair: Pair) -> bool:
-    return any(s.pair == pair for s in sysfs.sessions(machine.files, {}))
+def _stays(machine: Machine, turn: _Turn) -> bool:
+    old = {s.sid for s in turn.before.sessions if s.pair == turn.pair}
+    return any(s.sid in old and s.pair == turn.pair for s in _sessions(machine))
+
+
+def _sessions(machine: Machine) -> tuple[Session, ...]:
+    return sysfs.sessions(machine.files, {})

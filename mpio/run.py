@@ -22,6 +22,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Where systemd runs nobody reads the SysV links that `systemctl enable` would make beside its own, by two Perl scripts:
 # 2.1 s instead of 5.7 s for iscsid in the lab (systemd, docs/ENVIRONMENT.md).
 ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C", "SYSTEMCTL_SKIP_SYSV": "1"}
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 PACKAGES = {
     "blkid": "util-linux",
@@ -189,22 +190,28 @@ def _text(file: BinaryIO) -> str:
 
 @contextlib.contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C lets the current program finish, then counts; a second one ends the waiting, not the program."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    """Ctrl-C, and what `cli` makes the same, lets the current program finish, then counts; the same signal once more
+    ends the waiting, not the program.
+    """
+    before = {int(number): was for number in INTERRUPTS if callable(was := signal.getsignal(number))}
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seen: list[tuple[int, FrameType | None]] = []
+    seen: dict[int, FrameType | None] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
-        seen.append((number, frame))
-        if len(seen) > 1:
-            before(number, frame)
+        again = number in seen
+        seen[number] = frame
+        if again:
+            seen.clear()
+            before[number](number, frame)
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if len(seen) == 1:
-            before(*seen[0])
+        for number, was in before.items():
+            signal.signal(number, was)
+        for number, frame in seen.items():
+            before[number](number, frame)

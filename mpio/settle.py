@@ -5,7 +5,7 @@ a reconfigure that was only scheduled, disks and maps that udev and multipathd s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mpio.machine import Machine
@@ -24,15 +24,17 @@ STILL_BUSY = 60.0
 LIMIT = 600.0
 
 
-def after(machine: Machine, site: Site, steps: Iterable[Step]) -> None:
-    """Wait until what these steps set going has come to rest, or nothing moves any more."""
+def after(machine: Machine, site: Site, steps: Iterable[Step], also: Collection[str] = ()) -> None:
+    """Wait until what these steps set going has come to rest, or nothing moves any more; `also` are WWIDs that count
+    like those of the site's LUNs.
+    """
     commands = [s for s in steps if isinstance(s, Command)]
     if any(s.argv[:2] == ("multipathd", "reconfigure") for s in commands):
         idle(machine)
     if any(s.part in (Part.LOGIN, Part.MULTIPATH) for s in commands):
         # It ends by itself; on a busy machine late.
         machine.run(*udevadm.settle(int(STILL)), ok=None, timeout=None)
-        maps(machine, site)
+        maps(machine, {lun.wwid for lun in site.luns}.union(also))
 
 
 def idle(machine: Machine) -> None:
@@ -41,28 +43,36 @@ def idle(machine: Machine) -> None:
     until(lambda: multipathd.daemon(machine.run).settled, IDLE_LIMIT)
 
 
-def maps(machine: Machine, site: Site) -> None:
-    """Wait until every path of the site's LUNs that the kernel shows is active in a map, or nothing changes for a
-    while.
+def maps(machine: Machine, wwids: Collection[str]) -> None:
+    """Wait until every path of these LUNs that the kernel shows is active in a map, or nothing moves any more.
 
     multipathd is asked only once the kernel shows every path in a map: while it makes them it answers late, and the
     question holds it up (tried: 1 to 6 s each with 32 paths).
     """
-    wanted = {lun.wwid for lun in site.luns}
+
+    def look() -> tuple[bool, object]:
+        paths = [p for p in sysfs.paths(machine.files) if p.wwid in wwids and p.device_state == "running"]
+        disks = {p.dev: p.dm for p in paths}
+        active = _active(machine) & disks.keys() if disks and all(disks.values()) else set()
+        return disks.keys() <= active, (disks, active)
+
+    while_moving(machine, look)
+
+
+def while_moving(machine: Machine, look: Callable[[], tuple[bool, object]]) -> None:
+    """Wait until the look says that all is there, or what it sees with that has stayed the same for a while."""
     seen: object = None
     moved = time.monotonic()
 
-    def whole() -> bool:
+    def over() -> bool:
         nonlocal seen, moved
-        paths = [p for p in sysfs.paths(machine.files) if p.wwid in wanted and p.device_state == "running"]
-        disks = {p.dev: p.dm for p in paths}
-        active = _active(machine) & disks.keys() if disks and all(disks.values()) else set()
-        if (now := (disks, active)) != seen:
+        whole, now = look()
+        if now != seen:
             seen, moved = now, time.monotonic()
         busy = machine.files.text(udevadm.QUEUE) is not None
-        return disks.keys() <= active or time.monotonic() - moved > (STILL_BUSY if busy else STILL)
+        return whole or time.monotonic() - moved > (STILL_BUSY if busy else STILL)
 
-    until(whole, LIMIT)
+    until(over, LIMIT)
 
 
 def _active(machine: Machine) -> set[str]:

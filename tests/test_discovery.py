@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import fakes
 import pytest
+import recordings
+import trees
 from fakes import HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
-from mpio import discovery, topology
+from mpio import discovery, observe, topology
 from mpio.discovery import Named
 from mpio.errors import MpioError, UsageError
 from mpio.findings import finding
 from mpio.host import Answer, Asked, Found, Host, Iface, Pair, Portal, Unit
+from mpio.lab import record
+from mpio.machine import Machine
+from mpio.program import Done
+from mpio.recording import Tree
 from mpio.site import SiteIface
 from mpio.step import Command, Part
 from mpio.tools.iscsierr import Code
@@ -141,3 +148,21 @@ def test_a_named_portal_counts_like_a_portal_of_the_site() -> None:
     host = replace(HOST, asked=(asked,), probes=met(("sw-iscsi-0", FAR, Answer.ANSWERED)))
     assert Pair("sw-iscsi-0", FAR, HOMER_2) in topology.pairs(SITE, host).planned
     assert discovery.named(SITE, host, asked)[0].wanted
+
+
+def test_the_look_before_asks_neither_the_san_nor_multipath(tmp_path: Path) -> None:
+    """Targets that are not known are what a discover is for: it asks them once, and only where it was told to."""
+    files = recordings.tree("bookworm", "sane", "files")
+    bare = Tree({path: text for path, text in files.files.items() if "/nodes/" not in path}, files.links)
+    answers, ran = recordings.replay("bookworm", "sane"), []
+
+    def run(*argv: str, ok: tuple[int, ...] | None = (0,), timeout: float | None = 30, stdin: bytes = b"") -> Done:
+        ran.append(argv[0])
+        return answers(*argv, ok=ok)
+
+    machine = Machine(run, trees.planted(tmp_path, recordings.tree("bookworm", "none"), bare))
+    host = observe.host(machine, record.site(), observe.Look.HERE)
+    assert (host.probes, host.asked, host.nodes, len(host.ifaces)) == ({}, (), (), 2)
+    assert set(ran) == {"ip", "systemctl"}
+    assert discovery.through(record.site(), host) == record.site().ifaces
+    assert discovery.start(host) is None

@@ -80,6 +80,14 @@ def test_records_of_somebody_else_go_only_by_force() -> None:
     assert len(ifaces.remove(idle, "sw-iscsi-0", frozenset({"MP313"})).steps) == 1
 
 
+def test_a_record_of_a_portal_by_name_is_somebody_elses() -> None:
+    path = f"/etc/iscsi/nodes/{fakes.HOMER_1}/homer.dom,3260,1/extra"
+    named = replace(OURS, unread=(("extra", path), ("other", f"{path}x")))
+    assert ifaces.remove(named, "extra") == Share((), (finding("MP313", "extra", path),))
+    (step,) = ifaces.remove(named, "extra", frozenset({"MP313"})).steps
+    assert step.why == "the iface extra is to go with 1 records"
+
+
 @pytest.mark.parametrize(
     ("host", "name", "said"),
     [

@@ -95,6 +95,9 @@ def test_a_portal_that_is_a_host_name_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / f"etc/iscsi/nodes/{HOMER_1}/10.10.8.91,3260,1").mkdir()
     assert iscsidb.nodes(Files(str(tmp_path))) == ()
     assert iscsidb.unread(Files(str(tmp_path))) == (path,)
+    assert iscsidb.iface_of(Files(str(tmp_path)), path) == "default"
+    tree.file(path, "node.name = x\niface.iscsi_ifacename = sw-iscsi-0\n")
+    assert iscsidb.iface_of(Files(str(tmp_path)), path) == "sw-iscsi-0"
 
 
 def test_a_record_that_goes_while_it_is_read_is_left_out(tmp_path: Path) -> None:

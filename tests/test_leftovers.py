@@ -8,7 +8,7 @@ import fakes
 from fakes import HOMER_1, PORTAL_8
 
 from mpio import plan
-from mpio.host import Effective, Pair
+from mpio.host import Effective, Iface, Pair
 from mpio.memory import Key
 from mpio.plan import ending, ground
 from mpio.plan.iscsi import CHAP_KEYS, SECRET
@@ -82,3 +82,23 @@ def test_a_multipath_conf_that_its_user_has_filled_stays() -> None:
         host = replace(HOST, memory=memory, files={**HOST.files, MULTIPATH_CONF: text})
         steps = ending.teardown(host).steps
         assert any(isinstance(s, Write) and s.path == MULTIPATH_CONF for s in steps) is goes
+
+
+def test_an_iface_stays_for_a_record_whose_portal_is_a_name() -> None:
+    idle = replace(HOST, ifaces=(*HOST.ifaces, Iface("extra", "eth2")), sessions=())
+    idle = replace(idle, memory=replace(HOST.memory, made=HOST.memory.made | {("iface", "extra")}))
+    named = replace(idle, unread=(("extra", "/etc/iscsi/nodes/x/homer.dom,3260,1/extra"),))
+    gone = "iscsiadm -m iface -I extra -o delete"
+    for host, goes in ((idle, True), (named, False)):
+        assert (gone in commands(plan.steps(SITE, host).steps)) is goes
+        assert (gone in commands(ending.teardown(host).steps)) is goes
+
+
+def test_an_iface_is_not_rebound_over_a_record_whose_portal_is_a_name() -> None:
+    moved = (replace(HOST.ifaces[0], nic="eth2"), HOST.ifaces[1])
+    idle = replace(HOST, ifaces=moved, sessions=())
+    assert "iscsiadm -m iface -I sw-iscsi-0 -o delete" in commands(plan.steps(SITE, idle).steps)
+    named = replace(idle, unread=(("sw-iscsi-0", "/etc/iscsi/nodes/x/homer.dom,3260,1/sw-iscsi-0"),))
+    made = plan.steps(SITE, named)
+    assert not [c for c in commands(made.steps) if c.startswith("iscsiadm -m iface")]
+    assert [f.code for f in made.refused] == ["MP309"]

@@ -175,8 +175,10 @@ def test_calls_are_kept_as_recordings(tmp_path: Path) -> None:
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from mpio.run import Runner
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
 try:
     Runner()("sh", "-c", sys.argv[1], timeout=None)
 except KeyboardInterrupt:
@@ -191,11 +193,13 @@ def _interruptible(text: str) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_lets_the_program_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_lets_the_program_finish(tmp_path: Path, number: signal.Signals) -> None:
     begun, go, ended = tmp_path / "begun", tmp_path / "go", tmp_path / "ended"
     process = _interruptible(f"touch {begun}; while ! test -e {go}; do sleep 0.05; done; touch {ended}")
     _until(begun.exists)
-    os.killpg(process.pid, signal.SIGINT)  # what the terminal does on Ctrl-C
+    os.killpg(process.pid, signal.SIGHUP)  # ignored, as below nohup
+    os.killpg(process.pid, number)  # what the terminal does on Ctrl-C
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     go.touch()
@@ -226,6 +230,40 @@ def test_the_interrupt_handler_is_the_callers_again() -> None:
         run("false")
     assert signal.getsignal(signal.SIGINT) is before
     assert threading.active_count() < 5
+
+
+ENDED = """
+import signal, sys
+from mpio import cli, run
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
+cli._run = lambda *_: run.Runner()("sh", "-c", sys.argv[1], timeout=None).code
+sys.exit(cli.main(["apply"]))
+"""
+
+
+def _ended(tmp_path: Path, number: signal.Signals, *words: str) -> tuple[int, str]:
+    """A verb's exit code and complaint, where this signal comes while a program of its runs to its end."""
+    begun, go, ended = tmp_path / "begun", tmp_path / "go", tmp_path / "ended"
+    text = f"touch {begun}; while ! test -e {go}; do sleep 0.05; done; touch {ended}"
+    process = subprocess.Popen([sys.executable, "-c", ENDED, text, *words], stderr=subprocess.PIPE, text=True)
+    _until(begun.exists)
+    process.send_signal(number)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    go.touch()
+    _, err = process.communicate(timeout=20)
+    assert ended.exists()
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_verb_that_is_told_to_end_ends_as_with_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+    code, err = _ended(tmp_path, number)
+    assert (code, err.splitlines()[0]) == (130, "mpio: interrupted")
+
+
+def test_below_nohup_a_closed_terminal_ends_nothing(tmp_path: Path) -> None:
+    assert _ended(tmp_path, signal.SIGHUP, "nohup") == (0, "")
 
 
 def _alive(word: str) -> bool:

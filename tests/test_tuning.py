@@ -84,6 +84,55 @@ def test_nothing_is_made_logged_in_or_started(host: Host) -> None:
     assert of(SITE, host) == []
 
 
+def test_no_wwid_is_registered_and_no_path_added() -> None:
+    unregistered = lacking(registered=frozenset())
+    assert "multipath -a" in " ".join(map(what, plan.steps(SITE, unregistered).steps))
+    assert of(SITE, unregistered) == []
+    # A setting is told to multipathd all the same.
+    assert of(fakes.guide_site(polling_interval=7), unregistered) == [MULTIPATH_DROP_IN, "multipathd reconfigure"]
+    bare = replace(HOST.paths[0], dm="", dm_state="")
+    loose = lacking(paths=(bare, *HOST.paths[1:]))
+    assert [what(s) for s in plan.steps(SITE, loose).steps] == [f"multipathd add path {bare.dev}"]
+    assert of(SITE, loose) == []
+
+
+SAME_SUBNET = (HOST.nics[0], replace(HOST.nics[1], addresses=("10.10.8.15/24",)))
+ARP = fakes.guide_site(arp="set")
+
+
+def with_routes() -> Host:
+    host, made = fakes.settled(ARP, lacking(nics=SAME_SUBNET))
+    assert made.steps == ()
+    assert host.rules
+    return host
+
+
+def test_source_routes_are_neither_made_nor_changed_nor_taken_away() -> None:
+    made = of(ARP, lacking(nics=SAME_SUBNET))
+    assert [w for w in made if "arp" in w] == [
+        f"/proc/sys/net/ipv4/conf/{nic}/arp_{key}" for nic in ("eth1", "eth2") for key in ("ignore", "announce")
+    ]
+    assert not [w for w in made if "mpio-routes" in w or w.startswith(("ip rule", "ip route", "systemctl"))]
+    there = with_routes()
+    assert of(SITE, replace(there, nics=HOST.nics))  # the ARP settings go back
+    for site, nics in (
+        (ARP, (there.nics[0], replace(there.nics[1], addresses=("10.10.8.99/24",)))),  # the unit is to be another
+        (ARP, (there.nics[0], replace(there.nics[1], addresses=("10.10.9.14/24",)))),  # it is to go
+    ):
+        host = replace(there, nics=nics)
+        assert any("mpio-routes" in what(s) for s in plan.steps(site, host).steps)
+        assert of(site, host) == []
+
+
+def test_source_routes_that_are_gone_are_brought_back_by_their_unit() -> None:
+    there = replace(with_routes(), rules=())
+    assert of(ARP, there) == ["systemctl daemon-reload", "systemctl restart mpio-routes.service"]
+    disabled = replace(
+        there, units=tuple(replace(u, enabled="disabled") if "routes" in u.name else u for u in there.units)
+    )
+    assert of(ARP, disabled) == []
+
+
 def test_records_and_sessions_that_left_the_site_stay() -> None:
     site = fakes.guide_site(targets=("*:02:*",))
     words = {"--logout", "delete", "--login", "new"}

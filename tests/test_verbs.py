@@ -12,7 +12,7 @@ import pytest
 from fakes import HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 from test_commands import FINDING_KEYS, HOST, SITE, Mpio, Shows, run, shows, site, well_formed, wrong
 
-from mpio import apply, memory, observe, renew, settle, topology
+from mpio import apply, memory, observe, settle, topology
 from mpio.host import Answer, Asked, Host, Iface
 from mpio.observe import kernel, portals
 from mpio.plan import renewing
@@ -33,7 +33,6 @@ def acts(shows: Shows, monkeypatch: pytest.MonkeyPatch) -> list[Host]:
     monkeypatch.setattr(observe, "host", lambda *_: fakes.remembered(now[-1]))
     monkeypatch.setattr(apply, "remember", lambda *_: None)
     monkeypatch.setattr(settle, "after", lambda *_: None)
-    monkeypatch.setattr(renew, "_there", lambda *_: False)
 
     def carry_out(_: object, steps: Any, outcome: apply.Outcome, _tell: object, *, strict: bool = False) -> None:
         for step in steps:
@@ -239,12 +238,22 @@ def test_discover_with_a_dead_portal(run: Mpio, site: Path, shows: Shows, answer
     probes = {("sw-iscsi-0", PORTAL_9): Answer.SILENT, ("sw-iscsi-1", PORTAL_9): Answer.SILENT}
     answers["host"] = replace(HOST, asked=(ANSWER,), probes=probes)
     said = run("discover", "-o", "json")
-    assert said.code == said.json["exit"] == 4
+    assert said.code == said.json["exit"] == 1
     assert [(f["code"], f["subject"]) for f in said.json["findings"]] == [("MP210", f"portal {PORTAL_9}")]
     assert [list(f) for f in said.json["findings"]] == [FINDING_KEYS]
     dead: dict[str, Any] = {"portal": str(PORTAL_9), "ifaces": [], "code": None, "said": None, "found": []}
     assert said.json["asked"][1] == {**dead, "silent": {"sw-iscsi-0": "silent", "sw-iscsi-1": "silent"}}
     assert "no answer" in run("discover").out
+
+
+@pytest.mark.parametrize(("code", "exits"), [(0, 0), (21, 0), (24, 1)])
+def test_discover_is_fine_where_every_portal_was_asked(
+    run: Mpio, site: Path, shows: Shows, answers: dict[str, Host], code: int, exits: int
+) -> None:
+    """That a portal has no target at all is an answer, a refused login is none."""
+    shows(HOST)
+    answers["host"] = replace(HOST, asked=(ANSWER, Asked(PORTAL_9, ("sw-iscsi-0",), code)))
+    assert run("discover", "-o", "json").code == exits
 
 
 def test_discover_of_what_is_no_portal(run: Mpio, site: Path, shows: Shows) -> None:
@@ -306,6 +315,12 @@ def test_tune_that_would_rename_an_open_map(run: Mpio, site: Path, acts: list[Ho
     wrong(run, ["tune", "--yes"], 1, "MP405")
 
 
+def test_tune_registers_nothing_and_makes_no_routes(run: Mpio, site: Path, acts: list[Host]) -> None:
+    acts.append(replace(HOST, registered=frozenset()))
+    said = run("tune", "-o", "json")
+    assert (said.code, said.json["done"], said.json["left"]) == (0, [], [])
+
+
 # -- login ---------------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +347,30 @@ def test_a_login_of_what_is_missing(run: Mpio, site: Path, acts: list[Host]) -> 
     assert "renewed" not in said.json
 
 
+def test_an_interrupted_verb_says_so(run: Mpio, site: Path, acts: list[Host], monkeypatch: pytest.MonkeyPatch) -> None:
+    def host(*_: object) -> Host:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(observe, "host", host)
+    for argv in (["login", "--renew", "--yes"], ["plan"]):
+        assert "run the same verb again" in wrong(run, argv, 130, "interrupted")
+
+
+SAME_SUBNET = (HOST.nics[0], replace(HOST.nics[1], addresses=("10.10.8.15/24",)))
+
+
+@pytest.mark.parametrize("argv", [["login"], ["login", "--renew", "sid:1"]])
+def test_no_login_over_two_nics_of_one_subnet(run: Mpio, site: Path, acts: list[Host], argv: list[str]) -> None:
+    """As plan, apply and tune refuse it; before anything is asked."""
+    sessions = HOST.sessions if "--renew" in argv else HOST.sessions[1:]
+    acts.append(replace(HOST, nics=SAME_SUBNET, sessions=sessions))
+    before = len(acts)
+    assert "eth1 and eth2" in wrong(run, argv, 1, "MP207")
+    assert len(acts) == before
+    forced = run(*argv, "--yes", "--force", "MP207", "-o", "json")
+    assert [s["argv"][-1] for s in forced.json["done"] if "--login" in s["argv"]] == ["--login"]
+
+
 def test_renew_brings_the_timers(run: Mpio, site: Path, acts: list[Host]) -> None:
     change(site, SLOW)
     assert run("login", "--renew", "-o", "json").json["error"]["code"] == "needs-yes"
@@ -353,6 +392,7 @@ def test_renew_that_would_take_a_last_path(run: Mpio, site: Path, acts: list[Hos
     first, *others = HOST.sessions
     acts.append(replace(HOST, sessions=(first, *(replace(s, state="FAILED") for s in others))))
     before = len(acts)
+    wrong(run, ["login", "--renew", "sid:1"], 1, "MP409")  # before it is asked for a yes
     said = wrong(run, ["login", "--renew", "sid:1", "--yes"], 1, "MP409")
     assert "hydra_apps-a01" in said
     assert "--force MP409" in said

@@ -50,7 +50,7 @@ complete -c mpio -n '__mpio_ends 0' -a apply -d 'Carry the plan out in rounds un
 complete -c mpio -n '__mpio_ends 0' -a verify -d 'Is the host as the site says? Path counts, time-outs, drift; changes nothing.'
 complete -c mpio -n '__mpio_ends 0' -a status -d 'LUNs, paths, sessions and ifaces at a glance; needs no site file.'
 complete -c mpio -n '__mpio_ends 0' -a discover -d 'Ask portals for their targets through the site\'s ifaces; stores nothing.'
-complete -c mpio -n '__mpio_ends 0' -a tune -d 'Carry out what concerns time-outs, NIC and multipath settings; makes and takes away nothing.'
+complete -c mpio -n '__mpio_ends 0' -a tune -d 'Carry out settings alone: time-outs, NICs, multipath; no iface, record, session or map comes or goes.'
 complete -c mpio -n '__mpio_ends 0' -a login -d 'Log in: the whole site, or what X names. With --renew, make live sessions anew, one at a time.'
 complete -c mpio -n '__mpio_ends 0' -a logout -d 'Log out: the whole site, or what X names.'
 complete -c mpio -n '__mpio_ends 0' -a teardown -d 'Take everything mpio made away again, in the safe order.'

@@ -9,7 +9,7 @@ VERBS = {
     "status": "LUNs, paths, sessions and ifaces at a glance; needs no site file.",
     "iface": "The iSCSI ifaces by hand: list them, add one, remove one.",
     "discover": "Ask portals for their targets through the site's ifaces; stores nothing.",
-    "tune": "Carry out what concerns time-outs, NIC and multipath settings; makes and takes away nothing.",
+    "tune": "Carry out settings alone: time-outs, NICs, multipath; no iface, record, session or map comes or goes.",
     "login": "Log in: the whole site, or what X names. With --renew, make live sessions anew, one at a time.",
     "logout": "Log out: the whole site, or what X names.",
     "teardown": "Take everything mpio made away again, in the safe order.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, discovery, findings, lock, observe, progress, view
+from mpio import apply, discovery, lock, observe, progress, view
 from mpio.commands.call import Call
 from mpio.errors import Exit, MpioError
 from mpio.observe import portals as ask
@@ -18,7 +18,7 @@ def command(call: Call, portal: options.Portals = None, yes: options.Yes = False
     site = call.site()
     wanted = discovery.portals(portal or (), site)
     call.need_root("asks through iscsiadm")
-    host = observe.host(call.machine, site, observe.Look.VERIFY)
+    host = observe.host(call.machine, site, observe.Look.HERE)
     apply.ready(host)
     if not discovery.through(site, host):
         raise MpioError(
@@ -28,7 +28,7 @@ def command(call: Call, portal: options.Portals = None, yes: options.Yes = False
     host = ask.look(call.machine, site, host, wanted)
     found = tuple(discovery.findings(site, host, wanted))
     whole = {a.portal for a in host.asked if discovery.answered(a)} >= set(wanted)
-    code = Exit.OK if whole else findings.worst(found)
+    code = Exit.OK if whole else Exit.COULD_NOT
     said = view.asked(site, host, wanted)
     if call.console.json:
         call.console.document("discover", code, {"asked": said, "findings": view.findings(found)})

@@ -9,7 +9,7 @@ from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.findings import Finding, finding
-from mpio.plan import renewing
+from mpio.plan import ground, renewing
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -33,6 +33,10 @@ def command(
         choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
         outcome, renewal = apply.Outcome(host=host), renew.Renewal(host)
         if steps or choice.due:
+            guard.refuse(ground.network(site, host, forced).refused)
+            if not steps:  # what is logged in first may be the paths that a renewal needs
+                seen = observe.host(call.machine, site, observe.Look.USERS)
+                guard.forbid(renewing.against(seen, choice.due, forced))
             if not yes:
                 call.confirm(_question(len(steps), len(choice.due)))
             asked = renew.Asked(choice.due, made.pairs, forced)

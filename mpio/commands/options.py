@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mpio.commands import call
+from mpio.errors import Interrupted
 from mpio.releases import RECORDED
 from mpio.step import Part
 
@@ -87,7 +88,10 @@ def verb(name: str, function: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(function)
     def command(**given: object) -> int:
         shared = {option: given.pop(option) for option in COMMON}
-        return function(call.made(name, **shared), **given)  # type: ignore[arg-type]
+        try:
+            return function(call.made(name, **shared), **given)  # type: ignore[arg-type]
+        except KeyboardInterrupt as error:  # typer would end without a word
+            raise Interrupted from error
 
     command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in [*own, *common]} | {"return": int}

@@ -50,7 +50,7 @@ def run(argv: list[str], verb: str) -> int:
     try:
         return int(app(verb)(args=argv or ["--help"], prog_name="mpio", standalone_mode=False) or 0)
     except typer.Abort as error:
-        raise Interrupted("interrupted", "run the same verb again: it goes on from what the host is now") from error
+        raise Interrupted from error
     except CLICK_ERROR as error:
         words = error.format_message() if hasattr(error, "format_message") else str(error)
         known = verb if verb in VERBS else ""

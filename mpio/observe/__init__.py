@@ -20,13 +20,15 @@ class Look(StrEnum):
     """How far a look goes. STATUS: the kernel and multipathd. VERIFY: all that the site has a say in. PLAN: the SAN
     is asked too.
 
-    USERS: VERIFY, and who uses the LUNs. RENDER: only what multipath knows.
+    USERS: VERIFY, and who uses the LUNs. HERE: VERIFY without the SAN, and without multipath's files. RENDER: only what
+    multipath knows.
     """
 
     STATUS = "status"
     VERIFY = "verify"
     PLAN = "plan"
     USERS = "users"
+    HERE = "here"
     RENDER = "render"
 
 
@@ -69,7 +71,9 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
     from mpio.observe import configured, san
     from mpio.tools import dd, iscsidb
 
-    blind += [f"the record {path}: its portal is no numeric address" for path in iscsidb.unread(machine.files)]
+    unread = iscsidb.unread(machine.files)
+    blind += [f"the record {path}: its portal is no numeric address" for path in unread]
+    seen = replace(seen, unread=tuple((iscsidb.iface_of(machine.files, path), path) for path in unread))
     if seen.maps or seen.paths:
         alive = {s.sid for s in seen.sessions if s.logged_in}
         failed = [p for p in seen.paths if p.dm_state == "failed" and p.device_state == "running" and p.sid in alive]
@@ -81,6 +85,8 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
     if site is None:
         return seen
     seen = configured.secrets(machine, site, seen, blind)
+    if look is Look.HERE:
+        return seen
     seen = configured.programs(machine, site, seen, blind)
     # multipath is asked while the SAN answers; the SAN, which may take long, in this thread, to which Ctrl-C comes.
     with ThreadPoolExecutor(max_workers=1) as beside:

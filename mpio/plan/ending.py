@@ -64,9 +64,8 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
         return Share(refused=refused)
     why = "mpio made it"
     steps: list[Step] = list(ended.steps)
-    foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {
-        s.pair.iface for s in host.sessions if s.pair not in ours
-    }
+    foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {iface for iface, _ in host.unread}
+    foreign |= {s.pair.iface for s in host.sessions if s.pair not in ours}
     steps += [iscsiadm.record_delete(n.pair, why=why) for n in nodes]
     portals = [Portal.parse(p) for p in memory.names("discovery")]
     steps += [iscsiadm.discoverydb_delete(p, why=why) for p in portals if p not in host.discovered_through]

@@ -33,10 +33,11 @@ def remove(host: Host, name: str, forced: frozenset[str] = frozenset()) -> Share
     if sessions:
         return Share(refused=(finding("MP314", name, ", ".join(sessions)),))
     records = [n.pair for n in host.nodes if n.pair.iface == name]
-    foreign = [str(p) for p in records if not host.memory.has("record", str(p))]
+    unread = [path for iface, path in host.unread if iface == name]
+    foreign = [*(str(p) for p in records if not host.memory.has("record", str(p))), *unread]
     if foreign and "MP313" not in forced:
         return Share(refused=(finding("MP313", name, "; ".join(foreign)),))
-    also = f" with {len(records)} records" if records else ""
+    also = f" with {len(records) + len(unread)} records" if records or unread else ""
     return Share((iscsiadm.iface_delete(name, why=f"the iface {name} is to go{also}"),))
 
 

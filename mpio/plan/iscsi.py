@@ -55,6 +55,7 @@ def _rebuilt(host: Host, have: Iface, wish: SiteIface) -> tuple[Step, ...]:
     """
     used = any(s.pair.iface == have.name for s in host.sessions)
     foreign = any(not host.memory.has("record", str(n.pair)) for n in host.nodes if n.pair.iface == have.name)
+    foreign = foreign or any(iface == have.name for iface, _ in host.unread)
     if used or foreign or not host.memory.has("iface", have.name):
         return ()
     why = f"{have.name} is bound to {have.hwaddress or have.nic}"

@@ -66,10 +66,8 @@ def ifaces(site: Site, host: Host) -> Share:
     for iface in host.ifaces:
         if iface.name in wanted or not host.memory.has("iface", iface.name):
             continue
-        used = any(s.pair.iface == iface.name for s in host.sessions) or any(
-            n.pair.iface == iface.name for n in host.nodes
-        )
-        if not used:
+        users = {s.pair.iface for s in host.sessions} | {n.pair.iface for n in host.nodes}
+        if iface.name not in users | {name for name, _ in host.unread}:
             steps.append(iscsiadm.iface_delete(iface.name, why=f"the site no longer names {iface.name}"))
     return Share(tuple(steps))
 

@@ -29,8 +29,8 @@ def root(read: Reader) -> str:
     """Where this host's iscsiadm keeps its database.
 
     The default moved from /etc to /var/lib (upstream 2.1.9, Debian 13, RHEL since 6), where the package makes the
-    folder. An upgrade to Debian 13 moves the nodes along and leaves ifaces and discovery records behind, and anybody may
-    have made the folder: unless the database is plainly there, the program tells, by the path that it was built with.
+    folder. An upgrade to Debian 13 moves the nodes along and leaves ifaces and discovery records behind, and anybody
+    may have made the folder: unless the database is plainly there, the path that the program was built with tells.
     """
     new, old = ROOTS
     if new.rpartition("/")[2] not in read.names(new.rpartition("/")[0]):
@@ -84,6 +84,11 @@ def nodes(read: Reader) -> tuple[Node, ...]:
 def unread(read: Reader) -> tuple[str, ...]:
     """Records that `nodes` cannot tell: their portal is a host name, or the name is no portal at all."""
     return tuple(path for path, _, portal in _records(read) if portal_of(portal) is None)
+
+
+def iface_of(read: Reader, path: str) -> str:
+    """The iface of a record, whose deletion takes the record along, whatever its portal is."""
+    return keyfile.values(read.text(path) or "").get("iface.iscsi_ifacename", DEFAULT)
 
 
 def discovery_record(read: Reader, portal: Portal) -> str:

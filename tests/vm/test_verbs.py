@@ -79,7 +79,7 @@ def test_an_iface_by_hand_and_portals_asked_through_it(bare: Prague) -> None:
     # iscsid does not run: it is started only where that was agreed to
     bare.mpio("discover", exits=2)
     assert bare.guest.sh("systemctl is-active iscsid").out == "inactive\n"
-    asked = bare.mpio("discover", "10.10.8.90", "10.10.8.99", "10.10.8.90:3261", "--yes", "-o", "json", exits=4)
+    asked = bare.mpio("discover", "10.10.8.90", "10.10.8.99", "10.10.8.90:3261", "--yes", "-o", "json", exits=1)
     assert asked.found == {("MP210", "portal 10.10.8.99:3260"), ("MP211", "portal 10.10.8.90:3261")}, asked
     alive, dead, shut = asked.json["asked"]
     assert {(f["portal"], f["target"], f["wanted"]) for f in alive["found"]} == {(p, t, True) for _, p, t in PAIRS}
@@ -87,6 +87,18 @@ def test_an_iface_by_hand_and_portals_asked_through_it(bare: Prague) -> None:
         None, {"sw-iscsi-0": "silent"}, {"sw-iscsi-0": "refused"}
     ), asked  # fmt: skip
     assert bare.guest.sh("iscsiadm -m node; iscsiadm -m discovery").out == ""
+    # nobody else is asked, though no target of the site is known yet
+    once = bare.mpio("discover", "10.10.8.90", "-v")
+    asked_at = [line for line in once.err.splitlines() if "iscsiadm -m discovery" in line]
+    assert len(asked_at) == 1, once
+    assert " -p 10.10.8.90:3260 " in asked_at[0], once
+
+    # a record of somebody else's, of a portal by name, is not lost with its iface
+    bare.sh(f"iscsiadm -m node -o new -T {TARGETS[0]} -p homer.example:3260,1 -I sw-iscsi-0")
+    lost = bare.mpio("iface", "remove", "sw-iscsi-0", "--yes", "-o", "json", exits=1)
+    assert lost.json["error"]["code"] == "MP313", lost
+    assert "homer.example" in lost.json["error"]["message"], lost
+    bare.sh(f"iscsiadm -m node -o delete -T {TARGETS[0]} -p homer.example:3260,1 -I sw-iscsi-0")
 
     extra = bare.mpio("iface", "add", "extra", "eth2", "--yes", "-o", "json")
     assert extra.found == {("MP312", "extra")}, extra
