@@ -14,10 +14,10 @@ demo: setup  ## the main job on the embedded lab: from a site file to healthy mu
 	$(BIN)/mpio lab demo
 
 test: setup  ## all tests, guests included, in their short forms
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 nightly: setup  ## all tests, the long forms too
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nightly $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --nightly $(ARGS)
 
 bench: setup  ## mpio against a script and os-brick, for docs/benchmarks.md: a quiet machine, a quarter of an hour
 	$(BIN)/python contrib/bench/connect --write docs/benchmarks.md $(ARGS)

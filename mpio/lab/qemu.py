@@ -21,6 +21,7 @@ from mpio import errors
 from mpio.lab import image, process
 
 PORT = "org.mpio.lab"
+PANIC = "Kernel panic"
 # Hardware of the machine that no test needs, and whose drivers take seconds of an emulated processor.
 UNLOADED = "ata_generic,ata_piix,evdev,floppy,i2c_piix4,joydev,mousedev,parport_pc,pcspkr,psmouse,serio_raw"
 KERNEL = (
@@ -172,11 +173,13 @@ class Machine:
     _greeted: bool = False
 
     def last_words(self) -> str:
-        """The end of what the console and QEMU itself said."""
+        """The end of what the console and QEMU itself said; of a kernel that panicked also what led to it."""
         said = []
         for name in ("qemu.log", "console"):
             with contextlib.suppress(FileNotFoundError):
-                said += (self.folder / name).read_text(errors="replace").splitlines()[-12:]
+                lines = (self.folder / name).read_text(errors="replace").splitlines()
+                panics = [number for number, line in enumerate(lines) if PANIC in line]
+                said += lines[max(0, panics[-1] - 80) :] if panics else lines[-12:]
         return "\n".join(said)
 
 

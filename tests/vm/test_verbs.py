@@ -58,7 +58,6 @@ def timers(host: Prague) -> set[tuple[int, int]]:
     return {(s["noop_interval"], s["noop_timeout"]) for s in host.walk()["sessions"].values()}
 
 
-@pytest.mark.everywhere
 def test_an_iface_by_hand_and_portals_asked_through_it(bare: Prague) -> None:
     before = bare.sh(IFACES).split()
     bare.mpio("discover", "--yes", exits=1)  # through which iface?
@@ -137,7 +136,6 @@ def test_tune_heals_settings_and_nothing_else(applied: Prague) -> None:
     is_as_the_site_says(applied)
 
 
-@pytest.mark.everywhere
 def test_sessions_are_made_anew_under_a_reader(reading: Prague) -> None:
     reading.put(SITE_PATH, SLOW)
     tuned = reading.mpio("tune", "--yes", "-o", "json")
