@@ -19,7 +19,7 @@ test: setup  ## all tests, guests included, in their short forms
 nightly: setup  ## all tests, the long forms too
 	$(BIN)/python -m pytest -n 2 --dist worksteal --nightly $(ARGS)
 
-bench: setup  ## mpio against a script and os-brick, for docs/benchmarks.md: a quiet machine, a quarter of an hour
+bench: setup  ## mpio against a script and os-brick, for docs/benchmarks.md: on an idle machine
 	$(BIN)/python contrib/bench/connect --write docs/benchmarks.md $(ARGS)
 
 lint: setup  ## the tests of the house alone: style, types, spelling, shell, layers, fresh pages
