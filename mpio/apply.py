@@ -197,7 +197,7 @@ def _limit(step: Command) -> float | None:
     """iscsiadm may hold its lock and is never killed (facts 1.1), but for logins, which hold none while they wait
     (lab).
     """
-    if step.argv[0] != "iscsiadm":
+    if not iscsiadm.is_call(step):
         return 120.0
     if iscsiadm.is_login(step):
         return LOGIN_LIMIT
@@ -206,7 +206,7 @@ def _limit(step: Command) -> float | None:
 
 def _failed(outcome: Outcome, step: Command, done: Done, tell: Tell) -> None:
     said = next((line for line in reversed(done.err.splitlines()) if line.strip()), "") or f"exit {done.code}"
-    code = iscsitext.parse_login_error(done.err) if step.argv[0] == "iscsiadm" else None
+    code = iscsitext.parse_login_error(done.err) if iscsiadm.is_call(step) else None
     outcome.failed[key(step)] = (step, said.strip(), code or done.code)
     tell(step, said.strip())
 

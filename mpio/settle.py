@@ -29,7 +29,7 @@ def after(machine: Machine, site: Site, steps: Iterable[Step], also: Collection[
     like those of the site's LUNs.
     """
     commands = [s for s in steps if isinstance(s, Command)]
-    if any(s.argv[:2] == ("multipathd", "reconfigure") for s in commands):
+    if any(map(multipathd.is_reconfigure, commands)):
         idle(machine)
     if any(s.part in (Part.LOGIN, Part.MULTIPATH) for s in commands):
         # It ends by itself; on a busy machine late.

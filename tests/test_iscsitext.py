@@ -18,7 +18,6 @@ V4 = Portal("10.10.8.90")
 PARSERS: list[Callable[[str], object]] = [
     iscsitext.parse_version,
     iscsitext.parse_ifaces,
-    iscsitext.parse_iface_record,
     iscsitext.parse_records,
     iscsitext.parse_discovery,
     iscsitext.parse_sessions,

@@ -217,9 +217,6 @@ def test_steps() -> None:
     assert multipathd.fail_path("sdf", why).argv == ("multipathd", "fail", "path", "sdf")
     assert multipathd.reinstate_path("sdf", why).argv == ("multipathd", "reinstate", "path", "sdf")
     assert multipathd.add_path("sdf", why).argv == ("multipathd", "add", "path", "sdf")
-    assert multipathd.del_path("sdf", why).argv == ("multipathd", "del", "path", "sdf")
-    assert multipathd.add_map("sdf", why).argv == ("multipathd", "add", "map", "sdf")
-    assert multipathd.resize_map("a", why).argv == ("multipathd", "resize", "map", "a")
     assert multipathd.disable_queueing("a", why).argv == ("multipathd", "disablequeueing", "map", "a")
     assert multipathd.reconfigure(why).part is Part.MULTIPATH
 

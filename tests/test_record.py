@@ -22,7 +22,7 @@ from mpio.lab import candidates, questions, record, states
 from mpio.lab.questions import Call
 from mpio.program import Done
 from mpio.site import Site
-from mpio.tools import multipath
+from mpio.tools import iscsiadm, multipath
 
 # Asked with the argv of another question: with -t on other files.
 SAME = {multipath.staged, multipath.keywords_known}
@@ -32,6 +32,7 @@ def asked() -> Iterator[Callable[..., object]]:
     for ask in questions.asks(record.site()).values():
         yield ask.func if isinstance(ask, partial) else ask
     yield multipath.known  # candidates.keywords
+    yield from (iscsiadm.record, iscsiadm.discovery_record)  # states, in `steps`
 
 
 def of_tools() -> Iterator[Callable[..., object]]:

@@ -183,22 +183,20 @@ def _argvs(steps: Mapping[str, Command | tuple[str, ...]]) -> dict[str, Call]:
 def _of_records(site: Site, v6: Pair) -> dict[str, Command | tuple[str, ...]]:
     """What changes nothing but open-iscsi's database."""
     first, portal, through = pairs(site)[0], site.portals[0], [iface.name for iface in site.ifaces]
-    shown = ("-T", first.target, "-p", str(first.portal), "-I", first.iface)
     settings = {"discovery.sendtargets.timeo.login_timeout": "5", "discovery.sendtargets.reopen_max": "1"}
     return {
         "iface-new-in-use": iscsiadm.iface_new(first.iface, why=WHY),
         "iface-bind-unknown": iscsiadm.iface_bind("nobody", "eth9", why=WHY),
         "iface-new-spare": iscsiadm.iface_new("spare", why=WHY),
-        "iface-show": ("iscsiadm", "-m", "iface", "-I", first.iface),
         "iface-delete": iscsiadm.iface_delete("spare", why=WHY),
         "iface-delete-again": iscsiadm.iface_delete("spare", why=WHY),
         "discoverydb-new": iscsiadm.discoverydb_new(portal, why=WHY),
         "discoverydb-update": iscsiadm.discoverydb_update(portal, settings, why=WHY),
-        "discoverydb-show": ("iscsiadm", "-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), "-o", "show"),
+        "discoverydb-show": call(partial(iscsiadm.discovery_record, portal=portal)).argv,
         "discoverydb-discover": iscsiadm.discoverydb_discover(portal, through, why=WHY),
         "discoverydb-delete": iscsiadm.discoverydb_delete(portal, why=WHY),
         "discoverydb-delete-again": iscsiadm.discoverydb_delete(portal, why=WHY),
-        "record-show": ("iscsiadm", "-m", "node", *shown, "-o", "show"),
+        "record-show": call(partial(iscsiadm.record, pair=first)).argv,
         "record-update-unknown-key": iscsiadm.record_update(first, {"node.nosuch": "1"}, why=WHY),
         "record-update-unknown": iscsiadm.record_update(replace(first, target=BAD), {"node.startup": "x"}, why=WHY),
         "record-new-v6": iscsiadm.record_new(v6, 1, why=WHY),

@@ -14,7 +14,6 @@ from mpio.tools import iscsiadm, multipathd, systemctl
 from mpio.topology import Pairs
 
 PARTS = frozenset({Part.SYSCTL, Part.TIMEOUTS, Part.MULTIPATH})
-RECONFIGURE = multipathd.reconfigure(why="").argv
 STARTED_AGAIN = (systemctl.reload_files(), systemctl.restart(systemctl.ROUTES))
 
 
@@ -30,7 +29,7 @@ def steps(site: Site, host: Host, plan: Plan) -> tuple[Step, ...]:
         or step.part is Part.TIMEOUTS
         or (step.part is Part.SYSCTL and step not in routed)
         or _is_drop_in(step)
-        or (told and isinstance(step, Command) and step.argv == RECONFIGURE)
+        or (told and multipathd.is_reconfigure(step))
     )
 
 

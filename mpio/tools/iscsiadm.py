@@ -7,7 +7,6 @@ Records are better read from the database itself (`iscsidb`), sessions from sysf
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from mpio.errors import ProgramFailed
 from mpio.host import Asked, Iface, Pair, Portal
@@ -20,8 +19,6 @@ from mpio.tools.iscsitext import parse_login_error
 __all__ = ["RETRYABLE", "Code", "parse_login_error", "reason"]
 
 # -- what changes something ----------------------------------------------------------------------------------------
-
-Operation = Literal["nonpersistent", "new"]
 
 
 def iface_new(name: str, *, why: str, notes: tuple[Note, ...] = ()) -> Command:
@@ -44,11 +41,10 @@ def discover(
     ifaces: Sequence[str],
     *,
     why: str,
-    operation: Operation = "nonpersistent",
     ok: tuple[int, ...] = (0,),
 ) -> Command:
-    """All ifaces in one call, always: with `new` alone nothing is deleted, but only the named ifaces get records."""
-    return Command(Part.DISCOVERY, why, _discovery(portal, ifaces, operation), ok)
+    """Stores nothing. All ifaces in one call, always."""
+    return Command(Part.DISCOVERY, why, _discovery(portal, ifaces), ok)
 
 
 def discoverydb_new(portal: Portal, *, why: str) -> Command:
@@ -65,11 +61,10 @@ def discoverydb_discover(
     ifaces: Sequence[str],
     *,
     why: str,
-    operation: Operation = "nonpersistent",
     ok: tuple[int, ...] = (0,),
 ) -> Command:
     """Discovery with the stored record, that is with its CHAP values."""
-    return Command(Part.DISCOVERY, why, _stored_discovery(portal, ifaces, operation), ok)
+    return Command(Part.DISCOVERY, why, _stored_discovery(portal, ifaces), ok)
 
 
 def discoverydb_delete(portal: Portal, *, why: str) -> Command:
@@ -102,6 +97,10 @@ LOGIN = "--login"
 def login(pair: Pair, *, why: str) -> Command:
     """One record a call: the exit code of several says of none how it went (facts 1.4)."""
     return Command(Part.LOGIN, why, _node(pair, LOGIN), (Code.SUCCESS, Code.SESS_EXISTS))
+
+
+def is_call(step: Step) -> bool:
+    return isinstance(step, Command) and step.argv[0] == "iscsiadm"
 
 
 def is_login(step: Step) -> bool:
@@ -149,16 +148,27 @@ def _node(pair: Pair, *words: str) -> tuple[str, ...]:
     return ("iscsiadm", "-m", "node", "-T", pair.target, "-p", str(pair.portal), "-I", pair.iface, *words)
 
 
-def _discovery(portal: Portal, ifaces: Iterable[str], operation: Operation) -> tuple[str, ...]:
-    return ("iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", str(portal), *_through(ifaces), "-o", operation)
+def _discovery(portal: Portal, ifaces: Iterable[str]) -> tuple[str, ...]:
+    return (
+        "iscsiadm",
+        "-m",
+        "discovery",
+        "-t",
+        "sendtargets",
+        "-p",
+        str(portal),
+        *_through(ifaces),
+        "-o",
+        "nonpersistent",
+    )
 
 
 def _discoverydb(portal: Portal, *words: str) -> tuple[str, ...]:
     return ("iscsiadm", "-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *words)
 
 
-def _stored_discovery(portal: Portal, ifaces: Iterable[str], operation: Operation) -> tuple[str, ...]:
-    return _discoverydb(portal, *_through(ifaces), "-o", operation, "--discover")
+def _stored_discovery(portal: Portal, ifaces: Iterable[str]) -> tuple[str, ...]:
+    return _discoverydb(portal, *_through(ifaces), "-o", "nonpersistent", "--discover")
 
 
 def _through(ifaces: Iterable[str]) -> tuple[str, ...]:
@@ -189,6 +199,17 @@ def ifaces(run: Run) -> tuple[Iface, ...]:
     return iscsitext.parse_ifaces(run("iscsiadm", "-m", "iface", timeout=None).out)
 
 
+def record(run: Run, pair: Pair) -> Mapping[str, str]:
+    """A record in iscsiadm's own words, secrets masked: the window beside `iscsidb`'s. Not timed, as `ifaces`."""
+    (found,) = iscsitext.parse_records(run(*_node(pair, "-o", "show"), timeout=None).out)
+    return found
+
+
+def discovery_record(run: Run, portal: Portal) -> Mapping[str, str]:
+    (found,) = iscsitext.parse_records(run(*_discoverydb(portal, "-o", "show"), timeout=None).out)
+    return found
+
+
 def sessions(run: Run) -> tuple[iscsitext.Listed, ...]:
     done = run("iscsiadm", "-m", "session", ok=(Code.SUCCESS, Code.NO_OBJS_FOUND))
     return iscsitext.parse_sessions(done.out)
@@ -204,7 +225,7 @@ def discovery(run: Run, portal: Portal, ifaces: Sequence[str], *, stored: bool =
 
     A portal that does not answer is an answer: `code` and `said` tell why nothing was found.
     """
-    argv = (_stored_discovery if stored else _discovery)(portal, ifaces, "nonpersistent")
+    argv = (_stored_discovery if stored else _discovery)(portal, ifaces)
     try:
         done = run(*argv, ok=tuple(Code), timeout=DISCOVERY_LIMIT)
     except ProgramFailed as error:

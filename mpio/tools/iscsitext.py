@@ -102,18 +102,6 @@ def parse_ifaces(text: str) -> tuple[Iface, ...]:
     return tuple(found)
 
 
-def parse_iface_record(text: str) -> Iface:
-    """The one record of `-m iface -I NAME`."""
-    records = parse_records(text)
-    if len(records) != 1 or not records[0].get("iface.iscsi_ifacename"):
-        raise UnreadableOutput(text.partition("\n")[0], "iscsiadm")
-    said = records[0]
-    words = [
-        _set(said.get(f"iface.{key}", "")) for key in ("net_ifacename", "hwaddress", "transport_name", "initiatorname")
-    ]
-    return Iface(said["iface.iscsi_ifacename"], words[0], words[1], words[2] or "tcp", words[3])
-
-
 def parse_records(text: str) -> tuple[Mapping[str, str], ...]:
     """Blocks of `key = value` between `# BEGIN RECORD 2.1.8` and `# END RECORD`; `<empty>` is empty."""
     records: list[Mapping[str, str]] = []

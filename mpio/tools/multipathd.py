@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mpio.errors import MpioError, UnreadableOutput
 from mpio.program import Done, Run
-from mpio.step import Command, Part
+from mpio.step import Command, Part, Step
 
 # the client's exit codes: 1 where the reply starts with "fail" (since 0.7.9) or the daemon cannot be reached
 OK, FAIL = 0, 1
@@ -275,6 +275,10 @@ def reconfigure(why: str) -> Command:
     return _command(why, "reconfigure")
 
 
+def is_reconfigure(step: Step) -> bool:
+    return isinstance(step, Command) and step.argv == _command("", "reconfigure").argv
+
+
 def fail_path(dev: str, why: str) -> Command:
     """The path stays failed, and unchecked, until `reinstate_path`; a restarted daemon forgets."""
     return _command(why, "fail", "path", dev)
@@ -287,19 +291,6 @@ def reinstate_path(dev: str, why: str) -> Command:
 def add_path(dev: str, why: str) -> Command:
     """Exits 0 for a blacklisted device too: look at `maps` afterwards."""
     return _command(why, "add", "path", dev)
-
-
-def del_path(dev: str, why: str) -> Command:
-    return _command(why, "del", "path", dev)
-
-
-def add_map(dev: str, why: str) -> Command:
-    """`dev` is a path of the map (sda): by WWID this is broken before 0.10.0. It remembers the WWID too."""
-    return _command(why, "add", "map", dev)
-
-
-def resize_map(name: str, why: str) -> Command:
-    return _command(why, "resize", "map", name)
 
 
 def disable_queueing(name: str, why: str) -> Command:
