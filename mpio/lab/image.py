@@ -40,6 +40,7 @@ PACKAGES = (
     "python3",
     "procps",
     "e2fsprogs",
+    "lvm2",
 )
 
 # What a guest never reads, and drivers of hardware that it does not have.
@@ -74,6 +75,7 @@ MASKED = (
     "fstrim.timer",
     "getty.target",
     "logrotate.timer",
+    "lvm2-monitor.service",
     "modprobe@fuse.service",
     "modprobe@loop.service",
     "proc-sys-fs-binfmt_misc.automount",
