@@ -22,6 +22,7 @@ apt() {
 
 programs() {
     missing=
+    need chromium chromium
     need fish fish
     need git git
     need groff groff-base
@@ -30,6 +31,8 @@ programs() {
     need qemu-system-x86_64 qemu-system-x86
     need shellcheck shellcheck
     need zsh zsh
+    # The browser that looks at the report needs a font.
+    find /usr/share/fonts /usr/local/share/fonts -name '*.ttf' -o -name '*.otf' 2>/dev/null | grep -q . || missing="$missing fonts-dejavu-core"
     # Debian parts venv and ensurepip from python3. A python3 of one's own (pyenv) has them.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     [ -n "$missing" ] || return 0

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from mpio.errors import UnknownName
 from mpio.host import Host, Pair, Portal
+from mpio.plan import maps
 from mpio.site import Site
+from mpio.tools.wwid import of_lun
 from mpio.topology import Pairs
 
 
@@ -32,6 +34,27 @@ def pairs(names: Iterable[str], host: Host, planned: Pairs, site: Site | None = 
     return tuple(chosen)
 
 
+def offline(
+    names: Iterable[str], host: Host, planned: Pairs, site: Site | None = None
+) -> tuple[tuple[str, ...], tuple[Pair, ...]]:
+    """What these names mean of what is offline by hand: names that it was taken offline by, and pairs."""
+    own = [one.name for one in host.memory.offline]
+    every = tuple(dict.fromkeys([*planned.planned, *(s.pair for s in host.sessions), *(n.pair for n in host.nodes)]))
+    known = {p: words(host, p) for p in every}
+    ended: list[str] = []
+    chosen: dict[Pair, None] = {}
+    for name in names:
+        if name in own:
+            ended.append(name)
+            continue
+        meant = _spelt(name)
+        found = [p for p in every if meant in known[p]]
+        if not found and meant not in words_of(site):
+            raise _unknown(name, sorted({*own, *words_of(site)}.union(*known.values())))
+        chosen.update(dict.fromkeys(found))
+    return tuple(ended), tuple(chosen)
+
+
 def words(host: Host, pair: Pair) -> frozenset[str]:
     """Everything that this pair may be called by."""
     nics = {i.nic for i in host.ifaces if i.name == pair.iface} | {s.nic for s in host.sessions if s.pair == pair}
@@ -45,6 +68,29 @@ def words_of(site: Site | None) -> frozenset[str]:
         return frozenset()
     portals = {word for portal in site.portals for word in _portal_words(portal)}
     return frozenset({*portals, *(i.name for i in site.ifaces), *(i.nic for i in site.ifaces)})
+
+
+def lun(name: str, site: Site | None, host: Host, *, gone: bool = False) -> str:
+    """The WWID of the LUN that is called so: by its alias in the site or in the drop-in, its map's name, or its WWID.
+
+    With `gone` a WWID that nothing here has means itself. UnknownName for any other name.
+    """
+    named = {alias: w for w, entry in maps.entries(host).items() if (alias := entry.get("alias"))}
+    named |= {m.name: m.wwid for m in host.maps}
+    named |= {one.alias: one.wwid for one in site.luns if one.alias} if site else {}
+    if name in named:
+        return named[name]
+    known = {*named.values(), *maps.entries(host), *(p.wwid for p in host.paths if p.wwid), *host.memory.shown}
+    known |= {one.wwid for one in site.luns} if site else set()
+    try:
+        spelt = of_lun(name)
+    except ValueError:
+        spelt = ""
+    if spelt in known or (spelt and gone):
+        return spelt
+    near = nearest(spelt or name, {*named, *known})
+    way = f"did you mean {', '.join(near)}?" if near else "there is none at all: see mpio lun list"
+    raise UnknownName(f"there is no LUN {name!r}", way)
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     verb = next((a for a in argv if not a.startswith("-")), "")
-    console = Console(json=_wants_json(argv))
+    output = _output(argv)
+    console = Console(json=output.startswith("json"), lines=output == "jsonl")
     try:
         code = _run(argv, verb)
         console.flush()
@@ -83,7 +84,11 @@ def _said(console: Console, verb: str, error: MpioError) -> int:
     return int(error.exit)
 
 
-def _wants_json(argv: list[str]) -> bool:
-    """Also for errors that come before any option was read."""
-    pairs = zip(argv, [*argv[1:], ""], strict=False)
-    return any((a in ("-o", "--output") and b.startswith("json")) or a in ("-ojson", "--output=json") for a, b in pairs)
+def _output(argv: list[str]) -> str:
+    """What --output says, also for errors that come before any option was read."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=False):
+        if word in ("-o", "--output"):
+            return following
+        if word.startswith(("-ojson", "--output=")):
+            return word.removeprefix("-o").removeprefix("--output=")
+    return ""

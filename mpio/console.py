@@ -14,6 +14,7 @@ from mpio.errors import CannotWrite, MpioError
 if TYPE_CHECKING:
     from mpio.findings import Finding
     from mpio.host import Host
+    from mpio.site import Site
     from mpio.step import Step
     from mpio.topology import Lun
 
@@ -30,11 +31,12 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """How this run talks. `color` is always, never or auto."""
+    """How this run talks. `color` is always, never or auto; `lines`: each JSON object on a line of its own."""
 
     json: bool = False
     color: str = "auto"
     verbose: bool = False
+    lines: bool = False
 
     def colored(self, text: str, color: str, stream: TextIO | None = None) -> str:
         wanted = self.color == "always" or (
@@ -57,7 +59,13 @@ class Console:
     def document(self, command: str, code: int, body: Mapping[str, object]) -> None:
         import json
 
-        self.out(json.dumps({"format": FORMAT, "command": command, "exit": code, **body}, indent=2))
+        indent = None if self.lines else 2
+        self.out(json.dumps({"format": FORMAT, "command": command, "exit": code, **body}, indent=indent))
+
+    def now(self, line: str) -> None:
+        """One line of a stream, out at once."""
+        self.out(line)
+        self.flush()
 
     def error(self, command: str, error: MpioError) -> None:
         if self.json:
@@ -81,6 +89,13 @@ class Console:
 
         if not Confirm.ask(question, console=Terminal(stderr=True), default=False):
             raise MpioError("not confirmed: nothing was done")
+
+    def ask(self, question: str, default: str = "") -> str:
+        """A line of answer from the terminal; `default` is what an empty one means."""
+        from rich.console import Console as Terminal
+        from rich.prompt import Prompt
+
+        return str(Prompt.ask(question, console=Terminal(stderr=True), default=default, show_default=bool(default)))
 
     def ran(self, line: str) -> None:
         self.say(f"+ {line}")
@@ -119,7 +134,7 @@ class Console:
         ]
         if rows:
             self.table(
-                ("IFACE", "NIC", "ADDRESS", "MTU", "LINK", "RP_FILTER"), [[_cell(c) for c in row] for row in rows]
+                ("IFACE", "NIC", "ADDRESS", "MTU", "LINK", "RP_FILTER"), [[cell(c) for c in row] for row in rows]
             )
         if host.sessions:
             self.out()
@@ -127,20 +142,29 @@ class Console:
                 ("SID", "IFACE", "NIC", "PORTAL", "TARGET", "STATE", "RECOVERY"),
                 [
                     [
-                        _cell(c)
+                        cell(c)
                         for c in (
                             s.sid,
                             s.pair.iface,
                             s.nic,
                             s.pair.portal,
                             s.pair.target,
-                            s.state,
+                            f"{s.state} (offline)" if host.is_offline(s.pair) else s.state,
                             _seconds(s.recovery_tmo),
                         )
                     ]
                     for s in host.sessions
                 ],
             )
+
+    def offline(self, host: Host) -> None:
+        """What is offline by hand, a line each: its sessions may be logged out."""
+        if not host.offline:
+            return
+        from mpio.plan import resting
+
+        for one in host.offline:
+            self.out(clean(f"offline by hand: {one.name} {resting.said(one)}"))
 
     def ifaces(self, said: Mapping[str, object]) -> None:
         """The document of `iface list` as a table; ifaces that the site misses stand below the others."""
@@ -149,18 +173,18 @@ class Console:
                 *(i["name"], i["nic"], i["hwaddress"], " ".join(_texts(i["addresses"])), i["mtu"]),
                 *(_link(i["carrier"]), i["rp_filter"], i["sessions"], _of_site(said["site"], i)),
             ]
-            for i in _rows(said["ifaces"])
+            for i in dicts(said["ifaces"])
         ]
-        rows += [[i["name"], i["nic"], *[""] * 6, "missing"] for i in _rows(said["missing"])]
+        rows += [[i["name"], i["nic"], *[""] * 6, "missing"] for i in dicts(said["missing"])]
         heads = ("IFACE", "NIC", "HWADDRESS", "ADDRESS", "MTU", "LINK", "RP_FILTER", "SESSIONS", "SITE")
         if rows:
-            self.table(heads, [[_cell(c) for c in row] for row in rows])
+            self.table(heads, [[cell(c) for c in row] for row in rows])
 
     def asked(self, portals: Iterable[Mapping[str, object]]) -> None:
         """A line for each target that a portal named, or for what it said instead."""
         rows: list[list[object]] = []
         for one in portals:
-            named = _rows(one["found"])
+            named = dicts(one["found"])
             through = " ".join(_texts(one["ifaces"]))
             for found in named:
                 takes = f"takes it ({found['why']})" if found["wanted"] and found["why"] else "takes it"
@@ -171,7 +195,7 @@ class Console:
                 rows.append([one["portal"], through, met, "", "", ""])
         if rows:
             heads = ("ASKED", "THROUGH", "TARGET", "PORTAL", "TPGT", "SITE")
-            self.table(heads, [[_cell(c) for c in row] for row in rows])
+            self.table(heads, [[cell(c) for c in row] for row in rows])
 
     def luns(self, host: Host, luns: Iterable[Lun]) -> None:
         rows = []
@@ -181,9 +205,9 @@ class Console:
             ways = {over[p.sid].pair for p in lun.usable if p.sid in over}
             rows.append(
                 (
-                    _cell(lun.alias),
-                    _cell(lun.wwid),
-                    _cell(lun.dm),
+                    cell(lun.alias),
+                    cell(lun.wwid),
+                    cell(lun.dm),
                     size(lun.size),
                     f"{len(lun.usable)} of {expected}",
                     f"{len({w.iface for w in ways})} ifaces, {len({w.portal for w in ways})} portals",
@@ -192,6 +216,32 @@ class Console:
             )
         if rows:
             self.table(("LUN", "WWID", "DM", "SIZE", "PATHS", "OVER", "STATE"), rows)
+
+    def budgets(self, host: Host, luns: Iterable[Lun], site: Site | None) -> None:
+        """How long a reader of each LUN waits, by what fails, and how long I/O is held when the last path goes."""
+        from mpio import budget
+
+        rows = []
+        for lun in luns:
+            own = budget.of_lun(host, lun, site)
+            queue = f"{own.queue} s" if isinstance(own.queue, int) else own.queue
+            seen = [own.stalls[k] for k in budget.SHOWN]
+            stalls = (_stall(s.seconds, s.limit) for s in seen)
+            rows.append([cell(lun.alias or lun.wwid), *stalls, cell(queue), _recovery(own.recovery, own.recorded)])
+        if rows:
+            self.out()
+            self.table(("STALL BY", *(k.upper() for k in budget.SHOWN), "THEN QUEUE", "RECOVERY"), rows)
+
+    def worst(self, host: Host, luns: Iterable[Lun], site: Site | None) -> None:
+        """A line for all LUNs that wait alike."""
+        from mpio import budget
+
+        alike: dict[str, list[str]] = {}
+        for lun in luns:
+            alike.setdefault(str(budget.of_lun(host, lun, site)), []).append(lun.alias or lun.wwid)
+        for said, names in alike.items():
+            whose = f"all {len(names)} LUNs" if len(alike) == 1 and len(names) > 1 else ", ".join(names)
+            self.out(clean(f"{whose}: {said}"))
 
 
 @contextlib.contextmanager
@@ -221,7 +271,7 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     return clean(str(value)) if value not in (None, "") else "-"
 
 
@@ -229,7 +279,7 @@ def _texts(value: object) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
-def _rows(value: object) -> list[dict[str, object]]:
+def dicts(value: object) -> list[dict[str, object]]:
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
@@ -243,6 +293,16 @@ def _of_site(site: object, iface: Mapping[str, object]) -> str:
 
 def _link(value: object) -> str:
     return {True: "up", False: "down"}.get(value, "off") if isinstance(value, bool) else "off"
+
+
+def _stall(seconds: float | None, limit: float | None) -> str:
+    return "?" if seconds is None or limit is None else f"{seconds:g} s (at most {limit:g})"
+
+
+def _recovery(live: int | None, recorded: int | None) -> str:
+    """The live one counts; what the record says is told where it is another."""
+    said = "?" if live is None else f"{live} s"
+    return said if recorded in (None, live) else f"{said}, not the record's {recorded}"
 
 
 def _seconds(value: int | None) -> str:

@@ -76,7 +76,12 @@ class Files:
         `mode` None keeps the mode, 0644 for a new file. `beside` is a folder of the same file system for the unfinished
         file, where every file in the folder of `path` means something. Raises CannotWrite.
         """
-        data = text.encode("utf-8", "surrogateescape")
+        self.write_data(path, text.encode("utf-8", "surrogateescape"), mode, durable=durable, beside=beside)
+
+    def write_data(
+        self, path: str, data: bytes, mode: int | None = None, *, durable: bool = True, beside: str = ""
+    ) -> None:
+        """As `write`, of what is no text."""
         with _explained(path):
             if path.startswith(KERNEL):
                 _write_in_place(self.root + path, data)

@@ -8,7 +8,7 @@ from mpio import findings
 from mpio.errors import Refused
 from mpio.findings import Finding, finding
 from mpio.host import Host, Map, Path, Session
-from mpio.topology import usable
+from mpio.topology import offline, usable
 
 
 def users_of(host: Host, *devs: str) -> str:
@@ -26,7 +26,8 @@ def against_logout(
 
     A map in use must keep a usable path; a closed map may lose its last one only if its LUN is given up wholly (the
     verb says so
-    and flushes it first). A disk of these sessions that is used directly, past multipath, has no other path at all.
+    and flushes it first). A disk of these sessions that is used directly, past its map or without one, has no other
+    path at all.
     """
     sids = {s.sid for s in sessions}
     found: list[Finding] = []
@@ -34,11 +35,11 @@ def against_logout(
         paths = [p for p in host.paths if p.dm == mapped.dm]
         if not any(p.sid in sids for p in paths) or not in_use(host, mapped):
             continue
-        if not any(p.sid not in sids and usable(host, p) for p in paths):
+        if not any(p.sid not in sids and _stays(host, p) for p in paths):
             detail = users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"
             found.append(finding("MP408", mapped.name, detail))
     for path in host.paths:
-        if path.sid in sids and not path.dm and (used := users_of(host, path.dev)):
+        if path.sid in sids and (used := users_of(host, path.dev)):
             found.append(finding("MP408", path.dev, used))
     return tuple(f for f in found if f.code not in forced)
 
@@ -48,10 +49,15 @@ def last_paths(host: Host, sessions: Iterable[Session]) -> tuple[Map, ...]:
     sids = {s.sid for s in sessions}
 
     def kept(path: Path) -> bool:
-        return path.sid not in sids and usable(host, path)
+        return path.sid not in sids and _stays(host, path)
 
     touched = {p.dm for p in host.paths if p.sid in sids and p.dm}
     return tuple(m for m in host.maps if m.dm in touched and not any(kept(p) for p in host.paths if p.dm == m.dm))
+
+
+def _stays(host: Host, path: Path) -> bool:
+    """Can I/O go on over it? Not where it is offline by hand: in use at the moment, it will be failed again."""
+    return usable(host, path) and not offline(host, path)
 
 
 def refuse(found: Iterable[Finding]) -> None:

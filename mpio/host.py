@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mpio.memory import Memory
+from mpio.memory import Memory, Offline
+from mpio.routing import Rule, TableRoute
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -129,7 +130,7 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Path:
     """A SCSI disk that an iSCSI session carries. `wwid` as multipath writes it; `size` bytes; `group` None outside a
-    map.
+    map, `group_state` multipathd's word for it: active while I/O goes over it.
 
     `dm_state` and `checker_state` are multipathd's words, `device_state` sysfs's; empty where nobody said.
     """
@@ -146,6 +147,7 @@ class Path:
     dm_state: str = ""
     checker_state: str = ""
     group: int | None = None
+    group_state: str = ""
 
     @property
     def lun(self) -> int:
@@ -217,28 +219,6 @@ class User:
         return f"{self.kind} {self.name} on {self.dev}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule of the routing policy: traffic from `source` (an address, a prefix, "all") is looked up in `table`.
-
-    `table` is None where the rule names none; `ours` marks what mpio made.
-    """
-
-    source: str
-    table: int | None
-    priority: int
-    ours: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TableRoute:
-    """A route of mpio's in a table of its own: `subnet` is on-link at `nic`."""
-
-    subnet: str
-    nic: str
-    table: int
-
-
 Keywords = Mapping[str, Mapping[str, str]]
 
 
@@ -261,12 +241,15 @@ class Effective:
 class Host:
     """Everything one look has seen. What was not looked at is empty; `blind` says in words what could not be seen.
 
+    `strangers` are disks of maps that say at this moment that they are another LUN, each with the WWID that it says.
+    `offline` is what is offline by hand now: of what is remembered that whose time is not over.
     `missing_programs` come with the package that brings each; `readable` are disks that device mapper
     calls failed and that answer a read; `black_holes` are (iface, portal, bytes) whose
     full-size ping was lost. `rules` (all) and `routes` (mpio's) are looked at only where NICs of the site share a
     subnet or did; `named_tables` have a name in iproute2's files. `discovered_through` are portals whose discovery
     record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now. `unread` are
-    (iface, path) of the records that are no `nodes`, since no numeric address is their portal.
+    (iface, path) of the records that are no `nodes`, since no numeric address is their portal. `program` starts this
+    mpio from anywhere.
     """
 
     nics: tuple[Nic, ...] = ()
@@ -285,6 +268,7 @@ class Host:
     known_keywords: frozenset[str] = frozenset()
     effective: Effective | None = None
     memory: Memory = field(default_factory=Memory)
+    offline: tuple[Offline, ...] = ()
     chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     discovery_chap: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     discovery_records: Mapping[Portal, str] = field(default_factory=dict, hash=False)
@@ -298,8 +282,10 @@ class Host:
     blind: tuple[str, ...] = ()
     stale_lock: bool = False
     readable: frozenset[str] = frozenset()
+    strangers: Mapping[str, str] = field(default_factory=dict, hash=False)
     rules: tuple[Rule, ...] = ()
     routes: tuple[TableRoute, ...] = ()
+    program: tuple[str, ...] = ()
     named_tables: frozenset[int] = frozenset()
     root: bool = True
 
@@ -316,3 +302,7 @@ class Host:
 
     def node_of(self, pair: Pair) -> Node | None:
         return next((n for n in self.nodes if n.pair == pair), None)
+
+    def is_offline(self, pair: Pair) -> bool:
+        """Was it taken offline by hand, and is it to stay so for now?"""
+        return any(str(pair) in one.pairs for one in self.offline)

@@ -9,13 +9,16 @@ from mpio.host import Host, User
 from mpio.tools import sysfs
 
 KINDS = (("LVM-", "lvm"), ("CRYPT-", "dm"), ("part", "partition"), ("mpath-", "map"))
+# multipathd has every path open for its checkers; udev's workers (udevadm under another name) come and go.
+KEEPERS = frozenset({"multipathd", "systemd-udevd", "udevadm"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
-    """The users of every map and of every disk that is in no map, each under the device it would lose.
+    """The users of every map and of every disk, each under the device it would lose.
 
-    `deep` looks at the descriptors of every process too, which takes a while on a busy host.
+    A disk in a map can only be held open: the kernel lets nobody but its map claim it. `deep` looks at the descriptors
+    of every process too, which takes a while on a busy host.
     """
     tops = [m.dm for m in host.maps] + [p.dev for p in host.paths if not p.dm]
     stacked = {dev: top for top in tops for dev in _above(read, top)}
@@ -32,6 +35,8 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
         if dev in stacked:
             found[User(stacked[dev], "swap", f"/dev/{dev}")] = None
     if deep:
+        for path in host.paths:
+            stacked |= dict.fromkeys(_own(read, path.dev), path.dev) if path.dm else {}
         for dev, name in _descriptors(read, stacked):
             found[User(stacked[dev], "process", name)] = None
     return tuple(found)
@@ -46,10 +51,14 @@ def _above(read: sysfs.Reader, dev: str) -> Iterator[str]:
         if here in seen:
             continue
         seen[here] = None
-        parts = [n for n in read.names(f"/sys/class/block/{here}") if n.startswith(here)]
         # not /sys/block, where partitions have no place of their own
-        todo += (*parts, *read.names(f"/sys/class/block/{here}/holders"))
+        todo += (*_own(read, here), *read.names(f"/sys/class/block/{here}/holders"))
     return iter(seen)
+
+
+def _own(read: sysfs.Reader, dev: str) -> tuple[str, ...]:
+    """The device and its partitions."""
+    return (dev, *(n for n in read.names(f"/sys/class/block/{dev}") if n.startswith(dev)))
 
 
 def _kind(read: sysfs.Reader, dev: str) -> str:
@@ -92,6 +101,12 @@ def _descriptors(read: sysfs.Reader, devs: dict[str, str]) -> Iterator[tuple[str
         for fd in read.names(f"/proc/{pid}/fd"):
             path = read.target(f"/proc/{pid}/fd/{fd}")
             dev = path.rpartition("/")[2] if path.startswith("/dev/") else ""
-            if dev in devs:
+            if dev in devs and _program(read, pid) not in KEEPERS:
                 name = sysfs.word(read, f"/proc/{pid}/comm")
                 yield dev, f"{name} ({pid})"
+
+
+def _program(read: sysfs.Reader, pid: str) -> str:
+    """The file that a process runs, its own name where that cannot be read (threads of the kernel, races)."""
+    file = read.target(f"/proc/{pid}/exe").removesuffix(" (deleted)").rpartition("/")[2]
+    return file or sysfs.word(read, f"/proc/{pid}/comm")

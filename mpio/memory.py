@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mpio.errors import UnreadableOutput
 
 if TYPE_CHECKING:
+    import datetime
+
     from mpio.step import Note
 
 PATH = "/var/lib/mpio/memory.json"
@@ -24,17 +26,33 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Offline:
+    """What was taken offline by hand under one name: its `pairs` as `str(Pair)`, by whom, and when, in ISO 8601 with a
+    zone; `until` None: until somebody says `online`.
+    """
+
+    name: str
+    pairs: frozenset[str]
+    who: str
+    since: str
+    until: str | None = None
+    logged_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """`made` holds (kind, name); `keys` maps "file key" to its values; `shown` maps a WWID to the targets that ever
     showed it.
 
-    `reached` are the targets that ever had a session: only they are known to show or not to show a LUN.
+    `reached` are the targets that ever had a session: only they are known to show or not to show a LUN. `offline` also
+    holds what is over and was not brought back yet: see `in_force`.
     """
 
     made: frozenset[tuple[str, str]] = frozenset()
     keys: Mapping[str, Key] = field(default_factory=dict, hash=False)
     shown: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     reached: frozenset[str] = frozenset()
+    offline: tuple[Offline, ...] = ()
 
     def has(self, kind: str, name: str) -> bool:
         return (kind, name) in self.made
@@ -72,6 +90,23 @@ def with_seen(memory: Memory, shown: Iterable[tuple[str, str]], reached: Iterabl
     return replace(memory, shown=all_shown, reached=memory.reached | set(reached))
 
 
+def in_force(memory: Memory, now: datetime.datetime) -> tuple[Offline, ...]:
+    """What is offline at this moment: of what is remembered that whose time is not over."""
+    return tuple(one for one in memory.offline if one.until is None or _moment(one.until) > now)
+
+
+def with_offline(memory: Memory, *taken: Offline) -> Memory:
+    """The memory with these; one of the same name is replaced."""
+    names = {one.name for one in taken}
+    return replace(memory, offline=(*(one for one in memory.offline if one.name not in names), *taken))
+
+
+def without_lun(memory: Memory, wwid: str) -> Memory:
+    """The memory without a LUN that was taken away: which targets showed it counts no more."""
+    shown = {w: targets for w, targets in memory.shown.items() if w != wwid}
+    return replace(memory, made=memory.made - {("wwid", wwid)}, shown=shown)
+
+
 def dump(memory: Memory) -> str:
     import json
 
@@ -81,6 +116,7 @@ def dump(memory: Memory) -> str:
         "keys": {name: {"before": k.before, "ours": k.ours} for name, k in sorted(memory.keys.items())},
         "shown": {wwid: sorted(targets) for wwid, targets in sorted(memory.shown.items())},
         "reached": sorted(memory.reached),
+        "offline": [{**asdict(one), "pairs": sorted(one.pairs)} for one in memory.offline],
     }
     return json.dumps(document, indent=1) + "\n"
 
@@ -99,9 +135,29 @@ def parse(text: str | None) -> Memory:
         keys = {str(name): Key(_text(k["before"]), _text(k["ours"])) for name, k in document["keys"].items()}
         shown = {str(wwid): frozenset(str(t) for t in targets) for wwid, targets in document["shown"].items()}
         reached = frozenset(str(t) for t in document["reached"])
+        offline = tuple(_offline(one) for one in document.get("offline", ()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableOutput(str(error), PATH) from error
-    return Memory(made, keys, shown, reached)
+    return Memory(made, keys, shown, reached, offline)
+
+
+def _offline(said: Mapping[str, object]) -> Offline:
+    pairs, until, out = said["pairs"], said["until"], said["logged_out"]
+    if not isinstance(pairs, list) or not isinstance(out, bool):
+        raise ValueError(f"{said!r} is not what is offline")
+    words = [_text(word) or "" for word in (said["name"], said["who"], said["since"])]
+    for moment in (words[2], *([_text(until) or ""] if until is not None else [])):
+        _moment(moment)
+    return Offline(words[0], frozenset(str(p) for p in pairs), words[1], words[2], _text(until), out)
+
+
+def _moment(text: str) -> datetime.datetime:
+    import datetime
+
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return moment
 
 
 def _text(value: object) -> str | None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mpio import budget
 from mpio.host import Answer, Host
 from mpio.topology import Lun, LunState, usable
+
+if TYPE_CHECKING:
+    from mpio.site import Site
 
 STATES = {LunState.HEALTHY: 0, LunState.DEGRADED: 1, LunState.FAILED: 2, LunState.UNKNOWN: 3}
 HELP = {
@@ -18,6 +23,8 @@ HELP = {
     "mpio_session_recovery_timeout_seconds": "recovery_tmo of the live session; absent where it is off.",
     "mpio_iface_carrier": "1 where the iface's NIC has carrier.",
     "mpio_portal_reachable": "1 where the portal answered through the iface, by a session or a probe.",
+    "mpio_failover_budget_seconds": "How long a reader of the LUN waits at most when this kind of thing fails; absent "
+    "where nothing bounds it.",
     "mpio_last_observation_timestamp_seconds": "When the host was looked at.",
 }
 
@@ -29,7 +36,7 @@ class Sample:
     value: float
 
 
-def samples(host: Host, luns: tuple[Lun, ...], now: float) -> Iterator[Sample]:
+def samples(host: Host, luns: tuple[Lun, ...], now: float, site: Site | None = None) -> Iterator[Sample]:
     """`now` in seconds since the epoch."""
     over = {s.sid: s for s in host.sessions}
     for lun in luns:
@@ -38,6 +45,9 @@ def samples(host: Host, luns: tuple[Lun, ...], now: float) -> Iterator[Sample]:
             yield Sample("mpio_lun_paths_expected", labels, lun.expected)
         yield Sample("mpio_lun_paths_usable", labels, len(lun.usable))
         yield Sample("mpio_lun_state", labels, STATES[lun.state])
+        for kind, stall in budget.of_lun(host, lun, site).stalls.items():
+            if stall.limit is not None:
+                yield Sample("mpio_failover_budget_seconds", (*labels, ("kind", kind.value)), stall.limit)
         for path in lun.paths:
             session = over.get(path.sid)
             of_path = (

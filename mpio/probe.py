@@ -5,12 +5,21 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 
+from mpio.errors import NotAllowed
 from mpio.host import Answer, Portal
 
 LIMIT = 1.0
+# Between two probes of a stream. An array logs every connection that comes without a login (LIO: two lines), and a
+# stream may run all day: one pair at a time is asked, and each the more seldom the more there are.
+PACE = 1.0
+# struct tcp_info (linux/tcp.h): eight bytes of flags, then numbers of four; tcpi_rtt is the sixteenth, microseconds
+TCP_INFO_RTT = slice(68, 72)
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENETDOWN})
 
 
@@ -20,7 +29,7 @@ def portals(wanted: Iterable[tuple[str, str, Portal]], limit: float = LIMIT) -> 
 
     SO_BINDTODEVICE is what open-iscsi's tcp transport does too (usr/io.c bind_conn_to_iface), so the answer holds
     for logins.
-    A NIC that cannot be bound to (not there, not allowed) counts as no route.
+    A NIC that is not there counts as no route; a pair whose NIC this user may not bind to has no answer at all.
     """
     answers: dict[tuple[str, Portal], Answer] = {}
     waiting = selectors.DefaultSelector()
@@ -48,7 +57,9 @@ def _start(waiting: selectors.BaseSelector, pair: tuple[str, Portal], nic: str) 
     one = socket.socket(socket.AF_INET6 if portal.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     one.setblocking(False)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, nic.encode() + b"\0")
+        if not _bound(one, nic):
+            one.close()
+            return None
         met = one.connect_ex((portal.address, portal.port))
     except OSError as error:
         met = error.errno or errno.EIO
@@ -57,6 +68,15 @@ def _start(waiting: selectors.BaseSelector, pair: tuple[str, Portal], nic: str) 
         return None
     one.close()
     return _meaning(met)
+
+
+def _bound(one: socket.socket, nic: str) -> bool:
+    """False where only root may bind to a device: before kernel 5.7 (c427bfec18f2)."""
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, nic.encode() + b"\0")
+    except PermissionError:
+        return False
+    return True
 
 
 def _meaning(met: int) -> Answer:
@@ -70,3 +90,48 @@ def _meaning(met: int) -> Answer:
 def _close(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
     waiting.unregister(key.fileobj)
     key.fileobj.close()  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One probe: `at` seconds after the stream began; `number` counts those of its iface from 0. `rtt` is the whole
+    round trip, `network` the kernel's own figure of it; None where nothing answered or the kernel has none.
+    """
+
+    at: float
+    iface: str
+    nic: str
+    portal: Portal
+    number: int
+    answer: Answer
+    rtt: float | None = None
+    network: float | None = None
+
+
+def stream(wanted: Sequence[tuple[str, str, Portal]], pace: float = PACE, limit: float = LIMIT) -> Iterator[Timed]:
+    """Probe these (iface, NIC, portal) in turn for ever, one at a time. Raises NotAllowed."""
+    begin = due = time.monotonic()
+    numbers = dict.fromkeys((iface for iface, _, _ in wanted), 0)
+    for iface, nic, portal in cycle(wanted):
+        time.sleep(max(0.0, due - time.monotonic()))
+        at = time.monotonic()
+        due = max(due + pace, at)  # what a slow one took is not made up for
+        answer, rtt, network = once(nic, portal, limit)
+        yield Timed(at - begin, iface, nic, portal, numbers[iface], answer, rtt, network)
+        numbers[iface] += 1
+
+
+def once(nic: str, portal: Portal, limit: float = LIMIT) -> tuple[Answer, float | None, float | None]:
+    """One connect through the NIC, closed at once: what it met, and its two round trips where that was an answer."""
+    with socket.socket(socket.AF_INET6 if portal.version == 6 else socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.settimeout(limit)
+        begin = time.monotonic()
+        try:
+            if not _bound(one, nic):
+                raise NotAllowed(f"this kernel lets nobody but root bind a socket to {nic}", "run as root")
+            one.connect((portal.address, portal.port))
+        except OSError as error:
+            return _meaning(error.errno or 0) if error.errno else Answer.SILENT, None, None
+        took = time.monotonic() - begin
+        measured = int.from_bytes(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 72)[TCP_INFO_RTT], sys.byteorder)
+        return Answer.ANSWERED, took, measured / 1_000_000 if measured else None

@@ -7,6 +7,7 @@ import itertools
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,7 @@ PACKAGES = {
     "mpathpersist": "multipath-tools",
     "multipath": "multipath-tools",
     "multipathd": "multipath-tools",
+    "nft": "nftables",
     "ping": "iputils-ping",
     "pvs": "lvm2",
     "qemu-system-x86_64": "qemu-system-x86",
@@ -48,11 +50,19 @@ PACKAGES = {
     "ss": "iproute2",
     "sysctl": "procps",
     "systemctl": "systemd",
+    "systemd-run": "systemd",
     "timeout": "coreutils",
     "tar": "tar",
     "udevadm": "udev",
     "unshare": "util-linux",
 }
+
+
+def own_program() -> tuple[str, ...]:
+    """This mpio as a unit may start it: by absolute paths, with the folders that it was told to import from."""
+    folders = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(":") if folder]
+    told = ("/usr/bin/env", f"PYTHONPATH={':'.join(folders)}") if folders else ()
+    return (*told, sys.executable, "-m", "mpio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,11 @@ class Runner:
         number = next(n for n in self._numbers if f"{n:05}" not in taken)
         # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.
         Files().write(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
+
+
+def warm() -> None:
+    """Load now what the first program would load: for whoever may have to run it when there is no disk to load from."""
+    import sh  # noqa: F401
 
 
 def missing(names: Iterable[str]) -> tuple[tuple[str, str], ...]:

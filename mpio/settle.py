@@ -4,10 +4,12 @@ a reconfigure that was only scheduled, disks and maps that udev and multipathd s
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
+from mpio import memory, observe
 from mpio.machine import Machine
 from mpio.step import Command, Part, Step
 from mpio.tools import multipathd, sysfs, udevadm
@@ -32,9 +34,13 @@ def after(machine: Machine, site: Site, steps: Iterable[Step], also: Collection[
     if any(map(multipathd.is_reconfigure, commands)):
         idle(machine)
     if any(s.part in (Part.LOGIN, Part.MULTIPATH) for s in commands):
-        # It ends by itself; on a busy machine late.
-        machine.run(*udevadm.settle(int(STILL)), ok=None, timeout=None)
+        udev(machine, STILL)  # it ends by itself; on a busy machine late
         maps(machine, {lun.wwid for lun in site.luns}.union(also))
+
+
+def udev(machine: Machine, limit: float) -> None:
+    """Wait until udev has nothing left to do, at most so many seconds."""
+    machine.run(*udevadm.settle(int(limit)), ok=None, timeout=None)
 
 
 def idle(machine: Machine) -> None:
@@ -50,13 +56,26 @@ def maps(machine: Machine, wwids: Collection[str]) -> None:
     question holds it up (tried: 1 to 6 s each with 32 paths).
     """
 
+    away = _offline(machine)
+
     def look() -> tuple[bool, object]:
         paths = [p for p in sysfs.paths(machine.files) if p.wwid in wwids and p.device_state == "running"]
+        paths = [p for p in paths if p.sid not in away]
         disks = {p.dev: p.dm for p in paths}
         active = _active(machine) & disks.keys() if disks and all(disks.values()) else set()
         return disks.keys() <= active, (disks, active)
 
     while_moving(machine, look)
+
+
+def _offline(machine: Machine) -> frozenset[int]:
+    """The sessions that are offline by hand: their paths are not waited for."""
+    kept = observe.remembered(machine)
+    if not kept.offline:
+        return frozenset()
+    now = datetime.datetime.now(datetime.UTC)
+    names = {name for one in memory.in_force(kept, now) for name in one.pairs}
+    return frozenset(s.sid for s in sysfs.sessions(machine.files, {}) if str(s.pair) in names)
 
 
 def while_moving(machine: Machine, look: Callable[[], tuple[bool, object]]) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from mpio.errors import LooseSecret, MpioError, SiteError, UsageError
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
 from mpio.sitemistakes import Loc, Tree, dotted, quoted
+from mpio.step import Part, Write
 
 _LARGEST = 1 << 20  # bytes: some thousand LUNs, and nothing that takes long to refuse
 _LONGEST_LINE = 2000  # characters: tomllib takes quadratic time for a key of many dots
@@ -34,7 +35,7 @@ def load(path: str, *, nics: frozenset[str] = frozenset(), owner: int = 0) -> Si
 
     Raises SiteError with every mistake, LooseSecret where only secret files are wrong, MpioError where it may not look.
     """
-    tree = _tree(_text(path, owner), path)
+    tree = _tree(read(path, owner), path)
     site, mistakes = _checked(tree, path, nics)
     missing, loose = _distrusted(tree, owner)
     if mistakes or missing or site is None:
@@ -52,11 +53,12 @@ def parse(text: str, path: str, nics: frozenset[str] = frozenset()) -> Site:
     return site
 
 
-def _text(path: str, owner: int) -> str:
+def read(path: str, owner: int = 0) -> str:
+    """The text of a file that nobody else may write."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        hint = "write one (docs/site-example.toml is a commented start), or name another with --site"
+        hint = "mpio init writes one; or name another with --site"
         raise UsageError(f"there is no site file {path}", hint) from None
     except OSError as e:
         raise MpioError(f"cannot read {path}: {e.strerror}", "run as root") from e
@@ -74,6 +76,16 @@ def _text(path: str, owner: int) -> str:
     except UnicodeDecodeError as e:
         number = data.count(b"\n", 0, e.start) + 1
         raise SiteError(path, (f"line {number}: is not UTF-8",)) from None
+
+
+def edited(path: str, change: Callable[[str], str], why: str, nics: frozenset[str] = frozenset()) -> tuple[Site, Write]:
+    """The site with this change of its text, and the write that makes it so, which keeps the file's mode and owner.
+
+    Raises SiteError where the changed text is none that could be read again: nothing is written before that is known.
+    """
+    before = read(path)
+    after = change(before)
+    return parse(after, path, nics), Write(Part.MULTIPATH, why, os.path.abspath(path), after, None, before)
 
 
 def _tree(text: str, path: str) -> Tree:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mpio.host import Answer, Found, Host, Nic, Pair, Path, Portal
 
 if TYPE_CHECKING:
-    from mpio.site import Site
+    from mpio.site import Site, SiteLun
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,17 @@ def usable(host: Host, path: Path) -> bool:
     )
 
 
+def offline(host: Host, path: Path) -> bool:
+    """Is it a path of a pair that is offline by hand?"""
+    return bool(host.offline) and any(s.sid == path.sid and host.is_offline(s.pair) for s in host.sessions)
+
+
+def iface_offline(host: Host, iface: str) -> bool:
+    """Is all that goes over this iface offline by hand?"""
+    pairs = [p for p in (*(n.pair for n in host.nodes), *(s.pair for s in host.sessions)) if p.iface == iface]
+    return bool(host.offline and pairs) and all(host.is_offline(p) for p in pairs)
+
+
 def shown_by(host: Host, wwid: str) -> frozenset[str]:
     """The targets that ever showed this LUN: remembered, and seen now."""
     sids = {p.sid for p in host.paths if p.wwid == wwid}
@@ -178,10 +189,25 @@ def shown_by(host: Host, wwid: str) -> frozenset[str]:
 
 
 def pairs_of(host: Host, plan: Pairs, wwid: str) -> tuple[Pair, ...]:
-    """The planned pairs this LUN may expect a path of: targets that showed it, and targets never yet reached."""
+    """The planned pairs this LUN may expect a path of: targets that showed it, and targets never yet reached; none that
+    is offline by hand.
+    """
+    return tuple(p for p in _all_of(host, plan, wwid) if not host.is_offline(p))
+
+
+def _all_of(host: Host, plan: Pairs, wwid: str) -> tuple[Pair, ...]:
     shown = shown_by(host, wwid)
     reached = host.memory.reached | {s.pair.target for s in host.sessions if s.logged_in}
     return tuple(p for p in plan.planned if p.target in shown or p.target not in reached)
+
+
+def _expected(wish: SiteLun | None, wide: int, offline: int) -> int:
+    """How many paths the LUN is to have now: where the site counts them, no more than its pairs that are not offline
+    by hand can bring.
+    """
+    if wish is None or wish.paths is None:
+        return wide
+    return min(wish.paths, max(wide, wish.paths - offline)) if offline else wish.paths
 
 
 def luns(site: Site | None, host: Host, plan: Pairs | None) -> tuple[Lun, ...]:
@@ -197,16 +223,18 @@ def _judged(site: Site | None, host: Host, plan: Pairs | None, wwid: str) -> Lun
     paths = tuple(p for p in host.paths if p.wwid == wwid)
     good = tuple(p for p in paths if usable(host, p))
     wide = pairs_of(host, plan, wwid) if plan else ()
-    expected = None if plan is None else (wish.paths if wish and wish.paths else len(wide))
-    shared = _shared(host, good, wide)
-    # A path that nobody planned is no substitute for one that is missing.
+    every = _all_of(host, plan, wwid) if plan else ()
+    expected = None if plan is None else _expected(wish, len(wide), len(every) - len(wide))
+    # A path that nobody planned, or that is offline by hand and yet in use, is no substitute for one that is missing.
     over = {s.pair for p in good for s in host.sessions if s.sid == p.sid}
+    counted = [p for p in good if not offline(host, p)]
+    shared = _shared(host, counted, wide)
     missing = not (wish and wish.paths) and not set(wide) <= over
     if wish is None and mapped is None:
         state = LunState.UNKNOWN
     elif not good:
         state = LunState.UNKNOWN if any(p.dm and not p.dm_state for p in paths) else LunState.FAILED
-    elif len(good) < (len(paths) if expected is None else expected) or shared or missing:
+    elif len(counted) < (_here(host, paths) if expected is None else expected) or shared or missing:
         state = LunState.DEGRADED
     else:
         state = LunState.HEALTHY
@@ -226,6 +254,11 @@ def _judged(site: Site | None, host: Host, plan: Pairs | None, wwid: str) -> Lun
         shared=shared,
         wanted=wish is not None,
     )
+
+
+def _here(host: Host, paths: Iterable[Path]) -> int:
+    """How many of these paths are there to be used."""
+    return sum(not offline(host, p) for p in paths)
 
 
 def _shared(host: Host, good: Iterable[Path], wide: tuple[Pair, ...]) -> str:

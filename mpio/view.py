@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mpio.budget import Budget
     from mpio.discovery import Named
     from mpio.findings import Finding
     from mpio.host import Host, Path, Portal, Session
     from mpio.site import Site
     from mpio.step import Step
+    from mpio.survey import Verdict
     from mpio.topology import Lun
 
 MASK = "********"
@@ -65,12 +67,51 @@ def findings(many: Iterable[Finding]) -> list[Json]:
     return [finding(f) for f in many]
 
 
-def status(host: Host, luns: Iterable[Lun]) -> Json:
+def status(host: Host, luns: Iterable[Lun], site: Site | None = None) -> Json:
     return {
         "ifaces": ifaces(host),
-        "sessions": [session(s) for s in host.sessions],
-        "luns": [lun(host, x) for x in luns],
+        "sessions": sessions(host, site),
+        "luns": budgeted(host, luns, site),
+        "offline": offline(host),
     }
+
+
+def offline(host: Host) -> list[Json]:
+    """What is offline by hand; `until` null: until somebody says online."""
+    return [
+        {
+            "name": one.name,
+            "who": one.who,
+            "since": one.since,
+            "until": one.until,
+            "logged_out": one.logged_out,
+            "pairs": sorted(one.pairs),
+        }
+        for one in host.offline
+    ]
+
+
+def sessions(host: Host, site: Site | None) -> list[Json]:
+    """The sessions with their failover budgets."""
+    from mpio import budget
+
+    return [{**session(s), "budget": stalls(budget.of_session(host, s, site))} for s in host.sessions]
+
+
+def budgeted(host: Host, luns: Iterable[Lun], site: Site | None) -> list[Json]:
+    """The LUNs with their failover budgets."""
+    from mpio import budget
+
+    return [{**lun(host, x), "budget": stalls(budget.of_lun(host, x, site))} for x in luns]
+
+
+def stalls(one: Budget) -> Json:
+    """Seconds; null is not known or without end. `worst` is the longest of `stalls`, `queue` how long I/O is held
+    when the last path goes.
+    """
+    each = {kind.value: {"seconds": s.seconds, "limit": s.limit, "why": s.why} for kind, s in one.stalls.items()}
+    worst = {"seconds": one.worst.seconds, "limit": one.worst.limit}
+    return {"worst": worst, "queue": one.queue, "recovery": one.recovery, "recorded": one.recorded, "stalls": each}
 
 
 def ifaces(host: Host) -> list[Json]:
@@ -140,6 +181,21 @@ def named(one: Named) -> Json:
         "wanted": one.wanted,
         "why": one.why or None,
     }
+
+
+def nics(verdicts: Iterable[Verdict]) -> list[Json]:
+    """The verdicts of `init` on each NIC."""
+    return [
+        {
+            "nic": v.card.name,
+            "addresses": list(v.card.addresses),
+            "carrier": v.card.carrier,
+            "mtu": v.card.mtu or None,
+            "taken": v.taken,
+            "why": v.why or None,
+        }
+        for v in verdicts
+    ]
 
 
 def session(one: Session) -> Json:

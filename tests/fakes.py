@@ -23,9 +23,7 @@ from mpio.host import (
     Pair,
     Path,
     Portal,
-    Rule,
     Session,
-    TableRoute,
     Unit,
 )
 from mpio.plan import Plan
@@ -37,6 +35,7 @@ from mpio.plan.shape import (
     ROUTES_UNIT,
     SYSCTL_DROP_IN,
 )
+from mpio.routing import Rule, TableRoute
 from mpio.site import Site, SiteIface, SiteLun
 from mpio.step import Command, Step, Write
 from mpio.tools import iscsidb, keyfile, multipath, multipathconf
@@ -257,9 +256,19 @@ def _written(host: Host, step: Write) -> Host:
             replace(s, recovery_tmo=int(text or "0")) if s.sid == sid and s.logged_in else s for s in host.sessions
         )
         return replace(host, sessions=tuple(sessions))
+    if path.startswith("/sys/class/scsi_device/"):
+        hctl, _, deed = path.removeprefix("/sys/class/scsi_device/").partition("/device/")
+        return _deleted(host, hctl) if deed == "delete" else host
     host = replace(host, files={**host.files, path: text})
     nodes = tuple(_node(n.path, host) if n.path == path else n for n in host.nodes)
     return replace(host, nodes=nodes)
+
+
+def _deleted(host: Host, hctl: str) -> Host:
+    """The disk at this address is gone, and multipathd drops it from its map."""
+    gone = {p.dev for p in host.paths if p.hctl == hctl}
+    maps = tuple(replace(m, slaves=tuple(d for d in m.slaves if d not in gone)) for m in host.maps)
+    return replace(host, paths=tuple(p for p in host.paths if p.dev not in gone), maps=maps)
 
 
 def _set_nic(one: Nic, key: str, value: int) -> Nic:
@@ -280,6 +289,8 @@ def _ran(host: Host, step: Command, san: San) -> Host:
             return _record(host, tuple(rest), san)
         case ("iscsiadm", "-m", "session", "-r", sid, "--rescan"):
             return _scanned(host, int(sid), san)
+        case ("blockdev", "--flushbufs", _):
+            return host
         case ("multipath", option, word):
             return _multipath(host, option, word)
         case ("multipathd", *words):
@@ -291,6 +302,8 @@ def _systemctl(host: Host, verb: str, words: tuple[str, ...], san: San) -> Host:
     if verb == "daemon-reload":
         return host
     *options, name = words
+    if name == "mpio-online.timer":
+        return _timer(host, verb)
     if name == "mpio-routes.service":
         return _routes_unit(host, verb, tuple(options))
     unit = host.unit(name)
@@ -328,6 +341,12 @@ def _executed(host: Host, text: str, start: str) -> Host:
         if line.startswith(start):
             host = _ip(host, tuple(line.removeprefix(start).split()))
     return host
+
+
+def _timer(host: Host, verb: str) -> Host:
+    others = tuple(u for u in host.units if u.name != "mpio-online.timer")
+    on = Unit("mpio-online.timer", "loaded", "active", "enabled")
+    return replace(host, units=others if verb == "disable" else (*others, on))
 
 
 def _ip(host: Host, words: tuple[str, ...]) -> Host:
@@ -527,6 +546,8 @@ def _multipathd(host: Host, words: tuple[str, ...]) -> Host:
             return _reconfigured(host)
         case ("add", "path", dev):
             return _taken(host, dev) if any(p.dev == dev for p in host.paths) else host
+        case ("del", "path", _) | ("disablequeueing" | "resize" | "resume", "map", _):
+            return host
         case ("reinstate", "path", dev):
             paths = (replace(p, dm_state="active") if p.dev == dev and p.dm else p for p in host.paths)
             return replace(host, paths=tuple(paths))

@@ -11,6 +11,7 @@ from fakes import APPS_A01, HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 from mpio import checks, plan, topology
 from mpio.findings import Finding, Severity
 from mpio.host import Answer, Asked, Effective, Found, Host, Iface, Pair, Portal, Unit
+from mpio.memory import Offline
 from mpio.plan.shape import SYSCTL_DROP_IN
 from mpio.site import Site, SiteIface, SiteLun
 
@@ -74,6 +75,7 @@ def opened(host: Host) -> Host:
 SAME_SUBNET = replace(HOST, nics=(NIC_1, replace(NIC_2, addresses=("10.10.8.15/24",))))
 LATER = "/etc/sysctl.d/zzz.conf"
 Case = tuple[str, Site, Host, str, str]
+OFF = Offline("eth1", frozenset({str(NEAR)}), "moe", "2026-11-21T18:00:00+00:00")
 CASES: list[Case] = [
     ("MP101", SITE, replace(HOST, blind=("the node records",)), "the node records", ""),
     ("MP102", SITE, replace(HOST, missing_programs=(("iscsiadm", "apt install open-iscsi"),)), "iscsiadm", ""),
@@ -156,6 +158,7 @@ CASES: list[Case] = [
     ),
     ("MP310", fakes.guide_site(targets=("x:*",)), opened(HOST), str(NEAR), "refused: hydra_apps-a01 is in use"),
     ("MP311", SITE, asked(0, "not a target name or portal: 'x y'", *fakes.SAN.targets), f"portal {PORTAL_8}", "'x y'"),
+    ("MP316", SITE, replace(HOST, offline=(OFF,)), "eth1", "by moe since 2026-11-21T18:00:00+00:00 until `mpio online"),
     ("MP401", SITE, replace(HOST, paths=(), maps=()), LUN, "0 of 4 paths usable"),
     ("MP402", SITE, path(0, dm_state="failed", checker_state="faulty"), LUN, f"3 of 4 paths usable; missing: {NEAR}"),
     ("MP403", SITE, replace(HOST, paths=HOST.paths[:8]), LUN, f"portal {PORTAL_8}"),

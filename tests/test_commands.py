@@ -47,6 +47,7 @@ LUN_KEYS = [
         "state",
         "queueing",
         "paths",
+        "budget",
     )
 ]
 
@@ -271,7 +272,8 @@ def test_help_names_every_verb(run: Mpio) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_and_the_common_options(run: Mpio, verb: str) -> None:
-    families = {"multipath": ["multipath", "render"], "lab": ["lab", "demo"], "iface": ["iface", "list"]}
+    families = {"multipath": ["multipath", "render"], "lab": ["lab", "demo"]}
+    families |= {"iface": ["iface", "list"], "lun": ["lun", "list"]}
     argv = families.get(verb, [verb])
     said = run(*argv, "--help")
     assert said.code == 0
@@ -304,7 +306,7 @@ def test_status(run: Mpio, site: Path, shows: Shows) -> None:
     said = run("status", "-o", "json")
     document = said.json
     assert (said.code, said.err) == (0, "")
-    assert list(document) == ["format", "command", "exit", "ifaces", "sessions", "luns"]
+    assert list(document) == ["format", "command", "exit", "ifaces", "sessions", "luns", "offline"]
     assert (document["format"], document["command"], document["exit"]) == (1, "status", 0)
     assert [len(document[k]) for k in ("ifaces", "sessions", "luns")] == [2, 4, 4]
     assert list(document["luns"][0]) == LUN_KEYS

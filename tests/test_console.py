@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import fakes
@@ -29,6 +30,13 @@ def test_results_go_to_stdout_and_words_to_stderr(capsys: Capture) -> None:
 def test_a_document_stands_in_its_frame(capsys: Capture) -> None:
     Console(json=True).document("status", 0, {"luns": ["é"]})
     assert json.loads(capsys.readouterr().out) == {"format": 1, "command": "status", "exit": 0, "luns": ["é"]}
+
+
+def test_a_stream_has_an_object_a_line(capsys: Capture) -> None:
+    talk = Console(json=True, lines=True)
+    talk.now('{"probe": 0}')
+    talk.document("stat", 0, {"view": "probe"})
+    assert capsys.readouterr().out == '{"probe": 0}\n{"format": 1, "command": "stat", "exit": 0, "view": "probe"}\n'
 
 
 def test_an_error_as_words(capsys: Capture) -> None:
@@ -170,6 +178,34 @@ def test_what_portals_say_stands_a_line_a_target(capsys: Capture) -> None:
         ["a b", "names no target", "-", "-", "-"],
         ["-", "no answer", "-", "-", "-"],
         ["a b", "not \\x1b[2J for you", "-", "-", "-"],
+    ]
+
+
+def test_the_budget_of_each_lun_as_a_table(capsys: Capture) -> None:
+    off = replace(LUNS[1], queueing="forever", paths=())
+    host = replace(HOST, sessions=tuple(replace(s, recovery_tmo=5) for s in HOST.sessions))
+    Console().budgets(HOST, (LUNS[0], off), SITE)
+    Console().budgets(host, LUNS[:1], SITE)
+    _, heads, *rows, _, _, other = [re.split(" {2,}", line) for line in capsys.readouterr().out.splitlines()]
+    assert heads == ["STALL BY", "OFFLINE", "RESET", "LINK", "SILENCE", "THEN QUEUE", "RECOVERY"]
+    timers = ["10 s (at most 12.3)", "20 s (at most 23.5)", "20 s (at most 23.5)"]
+    assert rows == [
+        ["hydra_apps-a01", "0 s (at most 1)", *timers, "60 s", "10 s"],
+        ["hydra_db-a01", "?", "?", "?", "?", "forever", "?"],
+    ]
+    assert other[2:] == ["5 s (at most 6.7)", *["15 s (at most 17.9)"] * 2, "60 s", "5 s, not the record's 10"]
+
+
+def test_luns_that_wait_alike_share_a_line(capsys: Capture) -> None:
+    said = "worst stall 20 s (at most 23.5 s), then I/O"
+    Console().worst(HOST, LUNS, SITE)
+    Console().worst(HOST, LUNS[:1], SITE)
+    Console().worst(HOST, (replace(LUNS[0], queueing="off"), *LUNS[1:]), SITE)
+    assert capsys.readouterr().out.splitlines() == [
+        f"all 4 LUNs: {said} is held for 60 s",
+        f"hydra_apps-a01: {said} is held for 60 s",
+        f"hydra_apps-a01: {said} fails",
+        f"hydra_db-a01, hydra_db-a02, hydra_db-a03: {said} is held for 60 s",
     ]
 
 

@@ -62,6 +62,18 @@ def test_a_disk_used_past_multipath_has_no_other_path() -> None:
     assert guard.against_logout(host, sessions(host, 4)) == ()
 
 
+def test_a_disk_held_open_past_its_map_has_no_other_path() -> None:
+    host = fakes.guide_host()
+    held = replace(host, users=(User(host.paths[0].dev, "process", "dd (812)"),))
+    (found,) = guard.against_logout(held, sessions(held, host.paths[0].sid))
+    assert (found.code, found.subject, found.detail) == (
+        "MP408",
+        host.paths[0].dev,
+        f"process dd (812) on {host.paths[0].dev}",
+    )
+    assert guard.against_logout(held, sessions(held, host.paths[0].sid + 1)) == ()
+
+
 def test_force_lets_one_code_pass() -> None:
     host = opened(fakes.guide_host())
     assert guard.against_logout(host, host.sessions, frozenset({"MP408"})) == ()

@@ -145,6 +145,27 @@ def test_a_disk_in_a_map_has_no_users_of_its_own(tree: Tree) -> None:
     assert users(tree, deep=True) == set()
 
 
+@pytest.mark.parametrize("disk", ["/dev/sda", "/dev/sda1"])
+def test_a_disk_in_a_map_that_a_process_has_open(tree: Tree, disk: str) -> None:
+    partition(tree, "sda", "sda1", "8:1")
+    process(tree, "812", "mnt:[1]", "dd")
+    holds_open(tree, "812", disk)
+    assert users(tree) == set()
+    assert users(tree, deep=True) == {User("sda", "process", "dd (812)")}
+
+
+@pytest.mark.parametrize("program", ["/usr/sbin/multipathd", "/sbin/multipathd (deleted)", "/usr/bin/udevadm"])
+def test_who_keeps_disks_open_is_known_by_its_program(tree: Tree, program: str) -> None:
+    process(tree, "300", "mnt:[1]", "(udev-worker)")
+    (tree.root / "proc/300/exe").symlink_to(program)
+    holds_open(tree, "300", "/dev/sda")
+    assert users(tree, deep=True) == set()
+    process(tree, "301", "mnt:[1]", "multipathd")
+    (tree.root / "proc/301/exe").symlink_to("/usr/bin/dd")
+    holds_open(tree, "301", "/dev/sda")
+    assert users(tree, deep=True) == {User("sda", "process", "multipathd (301)")}
+
+
 def test_a_mount_of_a_bare_disk_and_its_partition(tree: Tree) -> None:
     partition(tree, "sda", "sda1", "8:1")
     tree.file("/proc/self/mountinfo", "40 22 8:1 / /boot rw - ext4 /dev/sda1 rw\n")

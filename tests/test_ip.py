@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+import recordings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mpio.errors import UnreadableOutput
 from mpio.files import Files
-from mpio.host import Rule, TableRoute
+from mpio.routing import Rule, TableRoute
 from mpio.tools import ip
 
 
@@ -114,3 +115,42 @@ def test_the_tables_that_have_a_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert ip.named_tables(Files(str(tmp_path))) == {255, 0, 28016, 254}
+
+
+# -- what goes with a NIC that is set down -------------------------------------------------------------------------
+
+
+def test_routes_over_a_nic_are_those_that_nobody_else_makes_again() -> None:
+    text = (
+        "default via 10.10.8.1 proto 4 metric 100 \n"
+        "10.10.8.0/24 proto 2 scope 253 src 10.10.8.20 \n"
+        "192.0.2.0/24 table 77 scope 253 linkdown \n"
+        "10.10.8.0/24 table 28017 proto 109 scope 253 dead linkdown \n"
+        "2 10.10.8.20 table 255 proto 2 scope 254 src 10.10.8.20 \n"
+        "broadcast 10.10.8.255 table 255 proto kernel scope link src 10.10.8.20 \n"
+        "fd00:77::/64 proto 16 metric 1024 expires 299sec pref medium\n"
+        "default via fe80::1 proto 9 metric 1024 expires 1790sec hoplimit 64 pref medium\n"
+    )
+    assert ip.parse_routes_over(text) == (
+        "192.0.2.0/24 table 77 scope 253",
+        "10.10.8.0/24 table 28017 proto 109 scope 253",
+        "fd00:77::/64 proto 16 metric 1024 pref medium",
+        "default via 10.10.8.1 proto 4 metric 100",
+    )
+    assert ip.parse_routes_over("") == ()
+    back = ip.route_back("192.0.2.0/24 table 77 scope 253", "eth1", 4, "it went").argv
+    assert " ".join(back) == "ip -N -4 route replace 192.0.2.0/24 table 77 scope 253 dev eth1"
+
+
+@recordings.EACH
+def test_routes_over_a_nic_as_each_release_says_them(release: str) -> None:
+    said = {v: ip.routes_over(recordings.replay(release, "sane"), "eth1", v) for v in ip.FAMILIES}
+    assert said == {4: (), 6: ()}
+    routed = ip.routes_over(recordings.replay(release, "steps"), "eth1", 4)
+    assert [words.split()[0:3] for words in routed] == [["10.10.8.0/24", "table", "28017"]]
+    assert "proto 109" in routed[0]
+
+
+@given(st.text())
+def test_any_text_is_routes_or_none(text: str) -> None:
+    assert all(line.split() for line in ip.parse_routes_over(text))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -8,18 +9,26 @@ from hypothesis import strategies as st
 
 from mpio import memory
 from mpio.errors import UnreadableOutput
-from mpio.memory import Key, Memory
+from mpio.memory import Key, Memory, Offline
 from mpio.step import Note
 
 NAMES = st.text(max_size=8)
 TEXTS = st.none() | st.text(max_size=5)
 TARGETS = st.frozensets(NAMES, max_size=3)
+ZONES = st.timezones()
+MOMENTS = st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2100, 1, 1), timezones=ZONES).map(  # noqa: DTZ001
+    lambda moment: moment.isoformat()
+)
+OFFLINE = st.builds(
+    Offline, NAMES, st.frozensets(NAMES, max_size=3), NAMES, MOMENTS, st.none() | MOMENTS, st.booleans()
+)
 MEMORIES = st.builds(
     Memory,
     st.frozensets(st.tuples(st.sampled_from(memory.MADE), NAMES), max_size=5),
     st.dictionaries(NAMES, st.builds(Key, TEXTS, TEXTS), max_size=3),
     st.dictionaries(NAMES, TARGETS, max_size=3),
     TARGETS,
+    st.lists(OFFLINE, max_size=2).map(tuple),
 )
 
 
@@ -47,6 +56,56 @@ def test_a_document_with_one_wrong_value_is_unreadable(key: str, value: object) 
     document = json.loads(memory.dump(Memory())) | {key: value}
     with pytest.raises(UnreadableOutput):
         memory.parse(json.dumps(document))
+
+
+OFF: dict[str, object] = {
+    "name": "eth1",
+    "pairs": ["a"],
+    "who": "root",
+    "since": "2026-11-21T18:00:00+00:00",
+    "until": None,
+    "logged_out": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("name", v) for v in VALUES[1:]),
+        *(("pairs", v) for v in (None, 7, "eth1", {"x": 3})),
+        *(("since", v) for v in (*VALUES, "yesterday", "2026-11-21T18:00:00")),
+        *(("until", v) for v in (*VALUES[1:], "", "2026-11-21")),
+        *(("logged_out", v) for v in (*VALUES, 0)),
+    ],
+)
+def test_an_offline_with_one_wrong_value_is_unreadable(key: str, value: object) -> None:
+    document = json.loads(memory.dump(Memory()))
+    assert memory.parse(json.dumps(document | {"offline": [OFF]})).offline[0].name == "eth1"
+    with pytest.raises(UnreadableOutput):
+        memory.parse(json.dumps(document | {"offline": [OFF | {key: value}]}))
+
+
+def test_a_file_of_before_offline_is_read() -> None:
+    document = json.loads(memory.dump(Memory(reached=frozenset({"t"}))))
+    del document["offline"]
+    assert memory.parse(json.dumps(document)) == Memory(reached=frozenset({"t"}))
+
+
+def test_what_is_offline_is_over_at_its_time() -> None:
+    until = Offline("eth1", frozenset({"a"}), "root", "2026-11-21T18:00:00+00:00", "2026-11-21T20:00:00+02:00")
+    ever = Offline("eth2", frozenset({"b"}), "root", "2026-11-21T18:00:00+00:00")
+    kept = Memory(offline=(until, ever))
+    at = datetime.datetime(2026, 11, 21, 18, 0, tzinfo=datetime.UTC)
+    assert memory.in_force(kept, at - datetime.timedelta(seconds=1)) == (until, ever)
+    assert memory.in_force(kept, at) == (ever,)
+
+
+def test_one_name_is_offline_once() -> None:
+    first = Offline("eth1", frozenset({"a"}), "root", "2026-11-21T18:00:00+00:00")
+    other = Offline("eth2", frozenset({"b"}), "root", "2026-11-21T18:00:00+00:00")
+    again = Offline("eth1", frozenset({"a", "c"}), "moe", "2026-11-21T19:00:00+00:00")
+    kept = memory.with_offline(memory.with_offline(Memory(), first, other), again)
+    assert kept.offline == (other, again)
 
 
 def test_no_file_is_an_empty_memory() -> None:

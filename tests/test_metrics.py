@@ -17,6 +17,7 @@ LABELS = {
     "mpio_lun_paths_expected": {"wwid", "alias"},
     "mpio_lun_paths_usable": {"wwid", "alias"},
     "mpio_lun_state": {"wwid", "alias"},
+    "mpio_failover_budget_seconds": {"wwid", "alias", "kind"},
     "mpio_path_up": {"wwid", "alias", "dev", "iface", "portal", "target"},
     "mpio_session_up": {"iface", "portal", "target"},
     "mpio_session_recovery_timeout_seconds": {"iface", "portal", "target"},
@@ -49,6 +50,17 @@ def test_a_whole_host() -> None:
     assert values(HOST, "mpio_iface_carrier") == [1, 1]
     assert values(HOST, "mpio_portal_reachable") == [1] * 4
     assert values(HOST, "mpio_last_observation_timestamp_seconds") == [1234.5]
+
+
+def test_the_budget_of_each_lun_by_what_fails() -> None:
+    said = [s for s in samples(HOST) if s.name == "mpio_failover_budget_seconds"]
+    assert [(dict(s.labels)["kind"], s.value) for s in said[:5]] == [
+        *(("offline", 1.0), ("link", 23.5), ("silence", 23.5), ("block", 23.5), ("reset", 12.3))
+    ]
+    assert len(said) == 20
+    # without a bound there is no sample
+    host = replace(HOST, sessions=tuple(replace(s, noop_interval=0) for s in HOST.sessions))
+    assert sorted(set(values(host, "mpio_failover_budget_seconds"))) == [1.0, 12.3]
 
 
 def test_a_broken_one() -> None:

@@ -216,6 +216,10 @@ def test_steps() -> None:
     assert multipathd.reconfigure(why).argv == ("multipathd", "reconfigure")
     assert multipathd.fail_path("sdf", why).argv == ("multipathd", "fail", "path", "sdf")
     assert multipathd.reinstate_path("sdf", why).argv == ("multipathd", "reinstate", "path", "sdf")
+    assert multipathd.del_path("sdf", why).argv == ("multipathd", "del", "path", "sdf")
+    assert multipathd.del_path("sdf", why).ok == (0, 1)
+    assert multipathd.resize_map("a", why).argv == ("multipathd", "resize", "map", "a")
+    assert multipathd.resume_map("a", why).argv == ("multipathd", "resume", "map", "a")
     assert multipathd.add_path("sdf", why).argv == ("multipathd", "add", "path", "sdf")
     assert multipathd.disable_queueing("a", why).argv == ("multipathd", "disablequeueing", "map", "a")
     assert multipathd.reconfigure(why).part is Part.MULTIPATH

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,48 @@ def test_an_ipv6_portal() -> None:
 def test_a_nic_that_is_not_there_has_no_route() -> None:
     with listener() as one:
         assert probe.portals([("a", "no-such-nic", portal(one))], SHORT) == {("a", portal(one)): Answer.NO_ROUTE}
+
+
+def test_one_probe_and_its_round_trips() -> None:
+    with listener() as one:
+        answer, rtt, network = probe.once("lo", portal(one), 5)
+        assert answer is Answer.ANSWERED
+        assert rtt is not None
+        assert network is not None
+        assert 0 < network <= rtt < 5  # the kernel's own figure is within ours
+        accepted, _ = one.accept()
+        with accepted:
+            accepted.settimeout(5)
+            assert accepted.recv(1) == b""  # closed at once
+        closed = portal(one)
+    assert probe.once("lo", closed, SHORT) == (Answer.REFUSED, None, None)
+    assert probe.once("no-such-nic", closed, SHORT) == (Answer.NO_ROUTE, None, None)
+    with listener(backlog=0) as deaf, full(deaf):
+        assert probe.once("lo", portal(deaf), SHORT) == (Answer.SILENT, None, None)
+    with listener("::1") as six:
+        assert probe.once("lo", portal(six), 5)[0] is Answer.ANSWERED
+
+
+def test_a_stream_takes_turns_and_its_time() -> None:
+    with listener() as one, listener() as other:
+        closed = Portal("127.0.0.1", 1)
+        ways = [("a", "lo", portal(one)), ("b", "lo", closed), ("a", "lo", portal(other))]
+        met = list(islice(probe.stream(ways, pace=0.2), 5))
+    assert [(t.iface, t.portal) for t in met] == [(i, p) for i, _, p in (*ways, *ways[:2])]
+    assert [t.number for t in met] == [0, 0, 1, 2, 1]
+    assert [t.answer for t in met] == [
+        *(Answer.ANSWERED, Answer.REFUSED, Answer.ANSWERED, Answer.ANSWERED, Answer.REFUSED)
+    ]
+    assert [t.rtt is None for t in met] == [False, True, False, False, True]
+    assert all(later.at - sooner.at > 0.1 for sooner, later in pairwise(met))
+    assert met[0].at < 0.2
+
+
+def test_a_slow_probe_is_not_made_up_for() -> None:
+    with listener(backlog=0) as deaf, full(deaf):
+        met = list(islice(probe.stream([("a", "lo", portal(deaf))], pace=0.1, limit=SHORT), 3))
+    assert {t.answer for t in met} == {Answer.SILENT}
+    assert all(later.at - sooner.at >= SHORT for sooner, later in pairwise(met))
 
 
 def test_nothing_wanted_is_nothing_met() -> None:

@@ -22,10 +22,10 @@ from mpio.lab import candidates, questions, record, states
 from mpio.lab.questions import Call
 from mpio.program import Done
 from mpio.site import Site
-from mpio.tools import iscsiadm, multipath
+from mpio.tools import dmsetup, iscsiadm, multipath
 
-# Asked with the argv of another question: with -t on other files.
-SAME = {multipath.staged, multipath.keywords_known}
+# Asked with the argv of another question: with -t on other files, for another part of the same lines.
+SAME = {multipath.staged, multipath.keywords_known, dmsetup.sectors}
 
 
 def asked() -> Iterator[Callable[..., object]]:

@@ -228,6 +228,20 @@ def test_multipathd_names_target_and_address_of_each_path(release: str, state: s
 
 
 @EACH
+@EACH_DAEMON
+def test_of_the_path_groups_of_a_map_at_most_one_is_in_use(release: str, state: str) -> None:
+    read = tree(release, state)
+    daemon = Unit("multipathd.service", "loaded", "active", "enabled")
+    seen = Host(maps=sysfs.maps(read), paths=sysfs.paths(read), units=(daemon,), root=False)
+    host = path_states.look(Machine(replay(release, state), read), seen, [])  # type: ignore[arg-type]
+    for one in host.maps:
+        groups = {(p.group, p.group_state) for p in host.paths if p.dm == one.dm}
+        assert len(groups) == 2
+        assert {said for _, said in groups} <= {"active", "enabled"}
+        assert [said for _, said in groups].count("active") <= 1
+
+
+@EACH
 def test_queueing_counts_down_only_where_every_path_is_lost(release: str) -> None:
     def seconds(state: str) -> dict[str, str | int | None]:
         views = multipathd.maps(replay(release, state))

@@ -9,9 +9,10 @@ import fakes
 import pytest
 
 from mpio import plan
-from mpio.host import Host, Nic, Rule, TableRoute, Unit
+from mpio.host import Host, Nic, Unit
 from mpio.plan import ending, routes
 from mpio.plan.shape import ROUTES_UNIT, SYSCTL_DROP_IN
+from mpio.routing import Rule, TableRoute
 from mpio.site import SiteIface
 from mpio.step import Command, Note, Step, Write
 

@@ -348,7 +348,7 @@ def test_a_site_file_may_be_of_root_of_the_caller_and_of_who_came_by_sudo(monkey
 def test_no_site_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no site file") as caught:
         sitefile.load(str(tmp_path / "site.toml"))
-    assert "site-example.toml" in caught.value.hint
+    assert "mpio init" in caught.value.hint
     with pytest.raises(SiteError, match="no plain file"):
         sitefile.load(str(tmp_path))
 

@@ -138,6 +138,7 @@ def test_status() -> None:
         "ifaces": 2,
         "sessions": 4,
         "luns": 4,
+        "offline": 0,
     }
 
 

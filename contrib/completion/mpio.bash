@@ -5,27 +5,42 @@
 _mpio_at() {
     local every='--site -o --output -v --verbose --color --record --help'
     case $1 in
-        '') options="--version --help" arguments=('words preflight plan apply verify status discover tune login logout teardown export explain iface multipath lab') many='' ;;
+        '') options="--version --help" arguments=('words init preflight plan apply verify status stat discover tune login logout drill offline online teardown export report support explain iface lun multipath lab') many='' ;;
+        'init') options="--nic --portal --file --login --adopt --yes $every" arguments=() many='' ;;
         'preflight') options="$every" arguments=() many='' ;;
         'plan') options="--script --force $every" arguments=() many='' ;;
         'apply') options="--only --yes --force $every" arguments=() many='' ;;
         'verify') options="--nagios --wait $every" arguments=() many='' ;;
         'status') options="$every" arguments=() many='' ;;
+        'stat') options="-g --groups -i --ifaces -a --addresses -t --targets -p --probes -n --numeric --fields -P --parseable $every" arguments=() many='' ;;
         'discover') options="--yes $every" arguments=('asked portals') many='asked portals' ;;
         'tune') options="--yes --force $every" arguments=() many='' ;;
         'login') options="--renew --yes --force $every" arguments=('asked names') many='asked names' ;;
         'logout') options="--yes --force $every" arguments=('asked names') many='asked names' ;;
+        'drill') options="--how --plot --yes --force $every" arguments=('asked names') many='asked names' ;;
+        'offline') options="--for --logout --yes --force $every" arguments=('asked names') many='asked names' ;;
+        'online') options="--due --yes $every" arguments=('asked names') many='asked names' ;;
         'teardown') options="--yes --force $every" arguments=() many='' ;;
         'export') options="--textfile $every" arguments=() many='' ;;
+        'report') options="$every" arguments=('files') many='' ;;
+        'support') options="$every" arguments=('files') many='' ;;
         'explain') options="$every" arguments=('asked codes') many='' ;;
         'iface') options="--help" arguments=('words list add remove') many='' ;;
         'iface list') options="$every" arguments=() many='' ;;
         'iface add') options="--yes $every" arguments=('asked ifaces' 'asked nics') many='' ;;
         'iface remove') options="--yes --force $every" arguments=('asked ifaces') many='' ;;
+        'lun') options="--help" arguments=('words list add resize remove rescan adopt') many='' ;;
+        'lun list') options="$every" arguments=() many='' ;;
+        'lun add') options="--alias --yes --force $every" arguments=('asked wwids') many='' ;;
+        'lun resize') options="--yes --force $every" arguments=('asked luns') many='' ;;
+        'lun remove') options="--yes --force $every" arguments=('asked luns') many='' ;;
+        'lun rescan') options="--yes $every" arguments=('asked luns') many='' ;;
+        'lun adopt') options="--yes $every" arguments=('asked luns') many='' ;;
         'multipath') options="--help" arguments=('words render') many='' ;;
         'multipath render') options="$every" arguments=() many='' ;;
-        'lab') options="--help" arguments=('words demo up run record down') many='' ;;
+        'lab') options="--help" arguments=('words demo rehearse up run record down') many='' ;;
         'lab demo') options="--suite $every" arguments=() many='' ;;
+        'lab rehearse') options="--suite --report $every" arguments=('files') many='' ;;
         'lab up') options="--suite $every" arguments=() many='' ;;
         'lab run') options="$every" arguments=('nothing') many='nothing' ;;
         'lab record') options="--suite $every" arguments=('folders') many='' ;;
@@ -38,13 +53,17 @@ _mpio_at() {
 _mpio_value() {
     place=''
     case $1 in
-        --site | --textfile) place='files' ;;
-        -o | --output) place='words text json' ;;
+        --nic) place='asked nics' ;;
+        --portal) place='asked portals' ;;
+        --file | --site | --plot | --textfile | --report) place='files' ;;
+        -o | --output) place='words text json jsonl' ;;
         --color) place='words auto always never' ;;
         --record) place='folders' ;;
         --force) place='asked refusals' ;;
         --only) place='list initiator sysctl services ifaces timeouts discovery multipath login' ;;
-        --wait) place='nothing' ;;
+        --wait | --for | --alias) place='nothing' ;;
+        --fields) place='list group groupname state fdt interfaces interface active flags link probe address inbound outbound mode testaddr targets time netrtt rtt rttavg rttdev target answer all' ;;
+        --how) place='words offline link block' ;;
         --suite) place='words bullseye bookworm trixie' ;;
     esac
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpio.checks import configuration, ground, luns, portals, sessions
+from mpio.checks import configuration, ground, luns, offline, portals, sessions
 from mpio.findings import Finding
 from mpio.host import Host
 from mpio.plan import Plan
@@ -15,6 +15,7 @@ __all__ = ["after", "before"]
 def before(site: Site, host: Host, plan: Plan) -> tuple[Finding, ...]:
     """What would stop or hurt an apply: needs no session."""
     return (
+        *offline.findings(host),
         *ground.findings(site, host),
         *portals.findings(site, host, plan),
         *configuration.findings(host),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mpio import topology
 from mpio.findings import Finding, finding
 from mpio.host import Host
 from mpio.plan import ground
@@ -45,6 +46,8 @@ def _units(host: Host) -> Iterator[Finding]:
 def _nics(site: Site, host: Host) -> Iterator[Finding]:
     for iface in site.ifaces:
         nic = host.nic(iface.nic)
+        if topology.iface_offline(host, iface.name):
+            continue
         if nic is None:
             yield finding("MP201", iface.nic, f"iface {iface.name} is bound to it")
             continue

@@ -30,6 +30,8 @@ def _paths(host: Host, lun: Lun) -> Iterator[Finding]:
     """Only what no session or link finding says already: the path's own failure."""
     alive = {s.sid for s in host.sessions if s.logged_in}
     for path in lun.paths:
+        if topology.offline(host, path):
+            continue
         if path.dm and path.sid in alive and not topology.usable(host, path) and path.dm_state:
             yield finding("MP404", f"{path.dev} of {_called(lun)}", _path_words(host, path))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpio import topology
 from mpio.findings import Finding, finding
-from mpio.host import Answer, Asked, Host
+from mpio.host import Answer, Asked, Host, Portal
 from mpio.plan import Plan
 from mpio.site import Site
 from mpio.tools import iscsierr
@@ -36,7 +36,7 @@ def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         seen = {
             i.name: host.probes[(i.name, portal)]
             for i in site.ifaces
-            if (i.name, portal) in host.probes and _carrier(host, i.nic)
+            if (i.name, portal) in host.probes and _carrier(host, i.nic) and not _offline(host, plan, i.name, portal)
         }
         bad = {name: answer for name, answer in seen.items() if answer is not Answer.ANSWERED}
         if not bad:
@@ -49,6 +49,12 @@ def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         for name, answer in bad.items():
             if (name, portal) in planned:
                 yield finding("MP211" if answer is Answer.REFUSED else "MP210", f"{name} -> {portal}", str(answer))
+
+
+def _offline(host: Host, plan: Plan, iface: str, portal: Portal) -> bool:
+    """Is all that is planned between the two offline by hand?"""
+    pairs = [p for p in plan.pairs.planned if (p.iface, p.portal) == (iface, portal)]
+    return bool(pairs) and all(host.is_offline(p) for p in pairs)
 
 
 def _carrier(host: Host, nic_name: str) -> bool:

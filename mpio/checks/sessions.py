@@ -19,7 +19,7 @@ def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
 
 def _failed(host: Host, plan: Plan) -> Iterator[Finding]:
     for session in host.sessions:
-        if session.pair in plan.pairs.planned and not session.logged_in:
+        if session.pair in plan.pairs.planned and not session.logged_in and not host.is_offline(session.pair):
             yield finding("MP304", str(session.pair), f"session {session.sid} is {session.state}")
 
 
@@ -47,6 +47,8 @@ def _empty(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
     wanted = {lun.wwid for lun in site.luns}
     for session in host.sessions:
         if not wanted or not session.logged_in or session.pair not in plan.pairs.planned:
+            continue
+        if host.is_offline(session.pair):
             continue
         if not any(p.sid == session.sid and p.wwid in wanted for p in host.paths):
             yield finding("MP308", str(session.pair), f"session {session.sid}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mpio import apply, guard, lock, observe, plan, progress, verdict, view
 from mpio.commands.call import Call
+from mpio.drills import guard as away
 from mpio.errors import Exit, MissingProgram, UsageError
 from mpio.step import Part
 
@@ -22,6 +23,7 @@ def command(
     site, parts, forced = call.site(), parts_of(only), call.forced(force)
     call.need_root()
     with lock.hold("apply"):
+        away.mend(call.machine, call.console.say)
         seen = observe.host(call.machine, site, observe.Look.PLAN)
         for program, way in seen.missing_programs:
             raise MissingProgram(f"the program {program} is not installed", way)

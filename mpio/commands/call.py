@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mpio.site import Site
 
 SITE = "/etc/mpio/site.toml"
+STREAMS = ("stat",)  # the verbs that can say one JSON object a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ def made(
     verb: str, *, site: str = "", output: str = "text", verbose: bool = False, color: str = "auto", record: str = ""
 ) -> Call:
     """A call from the options that every verb takes."""
-    if output not in ("text", "json"):
+    if output not in ("text", "json", "jsonl"):
         raise UsageError(f"there is no output {output!r}", "--output takes text or json")
+    if output == "jsonl" and verb not in STREAMS:
+        raise UsageError(f"`mpio {verb}` is no stream", "--output takes text or json")
     if color not in ("auto", "always", "never"):
         raise UsageError(f"there is no colour mode {color!r}", "--color takes auto, always or never")
-    console = Console(json=output == "json", color=color, verbose=verbose)
+    console = Console(json=output != "text", color=color, verbose=verbose, lines=output == "jsonl")
     run = Runner(say=console.ran if verbose else None, record=os.path.abspath(record) if record else "")
     named = site or os.environ.get("MPIO_SITE", "")
     return Call(verb, console, Machine(run, Files()), named or SITE, bool(named))

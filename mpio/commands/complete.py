@@ -65,6 +65,23 @@ def nics(read: Reader) -> Words:
     return ((nic, "NIC") for nic in sysfs.nic_names(read) if nic != "lo")
 
 
+def luns(read: Reader) -> Words:
+    """The aliases and WWIDs of the site's LUNs and of the maps."""
+    site = _site()
+    for lun in site.luns if site else ():
+        yield from ((lun.alias, lun.wwid),) if lun.alias else ()
+        yield lun.wwid, lun.alias or "LUN"
+    for mapped in sysfs.maps(read):
+        yield from ((mapped.name, mapped.wwid), (mapped.wwid, mapped.name))
+
+
+def wwids(read: Reader) -> Words:
+    """The LUNs that are shown to this host and not in the site yet."""
+    site = _site()
+    named = {lun.wwid for lun in site.luns} if site else set()
+    return ((p.wwid, f"{p.vendor} {p.product}") for p in sysfs.paths(read) if p.wwid and p.wwid not in named)
+
+
 def codes(_: Reader) -> Words:
     return ((code, row.summary.format(subject="X")) for code, row in findings.TABLE.items())
 
@@ -78,6 +95,8 @@ KINDS: dict[str, Callable[[Reader], Words]] = {
     "ifaces": ifaces,
     "portals": portals,
     "nics": nics,
+    "luns": luns,
+    "wwids": wwids,
     "codes": codes,
     "refusals": refusals,
 }

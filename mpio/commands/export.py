@@ -22,7 +22,7 @@ def command(
     # The records are root's: without them nobody knows what to expect.
     pairs = topology.pairs(site, host) if site and host.root else None
     luns = topology.luns(site, host, pairs)
-    text = serve.text(metrics.samples(host, luns, time.time()))
+    text = serve.text(metrics.samples(host, luns, time.time(), site))
     if textfile:
         call.machine.files.write(textfile, text, 0o644)
     if call.console.json:

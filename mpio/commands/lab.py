@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpio.commands.call import Call
-from mpio.errors import Exit
+from mpio.errors import Exit, UsageError
 from mpio.releases import DEFAULT
 
 if TYPE_CHECKING:
@@ -26,6 +27,20 @@ def demo(call: Call, suite: options.Suite = DEFAULT.name) -> int:
     from mpio.lab import demo as lab_demo
 
     return lab_demo.run(suite, hear, call.console.say)
+
+
+def rehearse(call: Call, file: options.SiteFile, suite: options.Suite = DEFAULT.name, report: options.Page = "") -> int:
+    """Try a site file on a guest with a SAN that answers to it: plan, apply, drill, report."""
+    from mpio import sitefile
+    from mpio.lab import rehearse as lab_rehearse
+
+    text = call.machine.files.text(os.path.abspath(file))
+    if text is None:
+        raise UsageError(f"there is no site file {file}", "docs/site-example.toml is a commented start")
+    code, page = lab_rehearse.run(sitefile.parse(text, file), text, suite, hear, call.console.say)
+    if report and page:
+        call.machine.files.write(os.path.abspath(report), page)
+    return code
 
 
 def up(call: Call, suite: options.Suite = DEFAULT.name) -> int:
@@ -61,4 +76,4 @@ def record(call: Call, folder: options.Folder, suite: options.Suite = DEFAULT.na
     return Exit.OK
 
 
-COMMANDS = (demo, up, run, record, down)
+COMMANDS = (demo, rehearse, up, run, record, down)

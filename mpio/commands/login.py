@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, lock, logins, observe, plan, progress, renew, settle
+from mpio import apply, choose, guard, lock, logins, observe, plan, progress, renew, settle, view
+from mpio.checks import offline
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.findings import Finding, finding
-from mpio.plan import ground, renewing
+from mpio.host import Host, Pair
+from mpio.plan import ground, renewing, resting
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -28,7 +30,7 @@ def command(
         host = observe.host(call.machine, site, observe.Look.PLAN)
         apply.ready(host)
         made = plan.steps(site, host)
-        chosen = frozenset(choose.pairs(x or (), host, made.pairs, site))
+        chosen, away = _chosen(host, choose.pairs(x or (), host, made.pairs, site), bool(x))
         steps = renewing.ready(site, host, made.pairs, chosen)
         choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
         outcome, renewal = apply.Outcome(host=host), renew.Renewal(host)
@@ -57,13 +59,26 @@ def command(
         ready = renewing.ready(site, host, made.pairs, chosen)
         outcome.left += tuple(s for s in ready if apply.key(s) not in again)
     found = (*logins.findings(site, host, made, chosen), *renewal.refused, *renewal.found, *_left_alone(choice))
+    found += offline.holding(host, away)
     lacking = choice.unrecorded or logins.lacking(host, made, chosen)
     whole = made.complete and not (outcome.left or renewal.found or lacking)
     code = Exit.COULD_NOT if renewal.refused else Exit.OK if whole else Exit.DIFFERS
-    more = {"renewed": [str(p) for p in renewal.renewed], "current": len(choice.current)} if as_renewal else None
-    if as_renewal and not call.console.json:
-        call.console.say(f"{len(renewal.renewed)} sessions renewed, {len(choice.current)} were as they should be")
+    more = _renewed(call, renewal, choice) if as_renewal else None
     return ended.show(call, outcome, (*found, *apply.findings(outcome)), code, more)
+
+
+def _renewed(call: Call, renewal: renew.Renewal, choice: renewing.Choice) -> view.Json:
+    if not call.console.json:
+        call.console.say(f"{len(renewal.renewed)} sessions renewed, {len(choice.current)} were as they should be")
+    return {"renewed": [str(p) for p in renewal.renewed], "current": len(choice.current)}
+
+
+def _chosen(host: Host, meant: tuple[Pair, ...], named: bool) -> tuple[frozenset[Pair], frozenset[Pair]]:
+    """Those to log in and those that are offline by hand; refused where somebody names nothing else."""
+    away = frozenset(p for p in meant if host.is_offline(p))
+    if named and away == frozenset(meant):
+        guard.forbid(resting.against_login(host, away))
+    return frozenset(meant) - away, away
 
 
 def _left_alone(choice: renewing.Choice) -> tuple[Finding, ...]:

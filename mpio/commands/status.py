@@ -15,10 +15,13 @@ def command(call: Call) -> int:
     if call.console.json:
         from mpio import view
 
-        call.console.document("status", Exit.OK, view.status(host, luns))
+        call.console.document("status", Exit.OK, view.status(host, luns, site))
         return Exit.OK
     call.console.host(host)
     call.console.luns(host, luns)
+    call.console.offline(host)
+    if call.console.verbose:
+        call.console.budgets(host, luns, site)
     for what in host.blind:
         call.console.say(f"could not see {what}")
     return Exit.OK

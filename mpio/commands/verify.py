@@ -12,6 +12,7 @@ from mpio.tools import present
 if TYPE_CHECKING:
     from mpio.commands import options
     from mpio.host import Host
+    from mpio.site import Site
     from mpio.verdict import Verdict
 
 
@@ -20,17 +21,18 @@ def command(call: Call, as_nagios: options.Nagios = False, wait: options.Wait = 
         return _nagios(call, wait)
     from mpio import view
 
-    host, judged = _look(call, wait)
+    site, host, judged = _look(call, wait)
     if call.console.json:
         body: view.Json = {
             "state": judged.word,
-            "luns": [view.lun(host, lun) for lun in judged.luns],
+            "luns": view.budgeted(host, judged.luns, site),
             "drift": view.steps(judged.drift),
             "findings": view.findings(judged.findings),
         }
         call.console.document("verify", judged.exit, body)
         return judged.exit
     call.console.luns(host, judged.luns)
+    call.console.worst(host, judged.luns, site)
     for step in judged.drift:
         call.console.step(step)
     call.console.findings(judged.findings)
@@ -44,7 +46,7 @@ def _nagios(call: Call, wait: float) -> int:
         call.console.out(nagios.without_sessions(names))
         return nagios.CRITICAL
     try:
-        judged = _look(call, wait)[1]
+        judged = _look(call, wait)[2]
     except MpioError as error:
         call.console.out(nagios.unknown(error))
         return nagios.UNKNOWN
@@ -68,7 +70,7 @@ def _sessionless(call: Call) -> tuple[str, ...]:
         return ()
 
 
-def _look(call: Call, wait: float) -> tuple[Host, Verdict]:
+def _look(call: Call, wait: float) -> tuple[Site, Host, Verdict]:
     from mpio import observe, plan, settle, verdict
 
     site = call.site()
@@ -80,4 +82,4 @@ def _look(call: Call, wait: float) -> tuple[Host, Verdict]:
         return seen[-1][1].exit is Exit.OK
 
     settle.until(healthy, wait)
-    return seen[-1]
+    return site, *seen[-1]

@@ -132,4 +132,38 @@ KINDS = (
         "logins will succeed and data will hang.",
         "set the same MTU on NIC, switch and array, or remove network.mtu from the site file",
     ),
+    Kind(
+        "MP219",
+        Severity.WARNING,
+        "{subject} is a bond",
+        "A bond (LACP, 802.3ad) makes room for more streams and no stream faster: each session stays on one link, "
+        "picked by a hash, and iSCSI has few sessions. Multipath over the bare NICs uses all links for one LUN, sees "
+        "each of them fail by itself, and needs nothing of the switch.",
+        "take the NICs out of the bond and give each an address in a subnet of its own; keep bonds for file services, "
+        "which have no multipath",
+    ),
+    Kind(
+        "MP220",
+        Severity.WARNING,
+        "one NIC alone leads to the SAN: {subject}",
+        "With a single NIC every LUN hangs on one cable, one switch port and one card: multipath has nothing to switch "
+        "to.",
+        "give a second NIC an address in a portal's subnet and name it: mpio init --nic {subject} --nic OTHER",
+    ),
+    Kind(
+        "MP221",
+        Severity.WARNING,
+        "the host is not wholly as a site file can say it: {subject}",
+        "The file describes the host as it is, and this part of it has no place there or differs from one record, "
+        "session or file to the next. The next plan has steps for it, or leaves it alone.",
+        "read the detail; where you want it otherwise, change the site file before mpio apply",
+    ),
+    Kind(
+        "MP222",
+        Severity.WARNING,
+        "password files are to be made: {subject}",
+        "Records of this host have a CHAP login. Its names are in the site file; passwords are never copied: the file "
+        "names the files that are to hold them.",
+        "write each password on one line into the file named, mode 0600, owned by root; plan refuses until it is there",
+    ),
 )

@@ -117,4 +117,27 @@ KINDS = (
         "The site wants this one, it is not there yet, and only apply makes records.",
         "mpio apply",
     ),
+    Kind(
+        "MP316",
+        Severity.INFO,
+        "offline by hand: {subject}",
+        "`mpio offline` took it out of use for maintenance. Until it is back its paths are not expected, its records "
+        "are manual, also over a reboot, and what is wrong with its NIC, portal or session is no finding.",
+        "mpio online {subject}",
+    ),
+    Kind(
+        "MP317",
+        Severity.ERROR,
+        "not logged in, for it is offline by hand: {subject}",
+        "Whoever took it offline may be at work on it. A login leaves it alone until it is online again.",
+        "mpio online {subject}",
+    ),
+    Kind(
+        "MP318",
+        Severity.WARNING,
+        "{subject} is in use over what is offline by hand",
+        "Its paths were taken out of use and came back (a restarted multipathd, a login by hand), and no other path of "
+        "the map is usable now: taking them away again would stop its I/O.",
+        "bring the other paths back, then mpio apply; or mpio online for what is offline",
+    ),
 )

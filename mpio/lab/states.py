@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mpio.host import Pair, Portal, Rule, TableRoute
+from mpio.host import Pair, Portal
 from mpio.lab import san
 from mpio.lab.questions import FILES, SYSFS, Call, asks, call, questions, tree
+from mpio.routing import Rule, TableRoute
 from mpio.site import Site
 from mpio.step import Command
 from mpio.tools import ip, iscsiadm, multipath, multipathd, sysctl, udevadm
@@ -208,7 +209,8 @@ def _of_records(site: Site, v6: Pair) -> dict[str, Command | tuple[str, ...]]:
 def _routed(site: Site) -> dict[str, Call]:
     """A table for one address, made, asked for, and taken away again."""
     steps: dict[str, Command | tuple[str, ...]] = {"route-set": ip.route_set(ROUTE), "rule-add": ip.rule_add(RULE)}
-    asked = {name: call(ask) for name, ask in asks(site).items() if name.startswith(("ip-own", "ip-rules"))}
+    of_routes = ("ip-own", "ip-routes", "ip-rules")
+    asked = {name: call(ask) for name, ask in asks(site).items() if name.startswith(of_routes)}
     gone: dict[str, Command | tuple[str, ...]] = {
         "rule-delete": ip.rule_delete(RULE),
         "route-delete": ip.route_delete(ROUTE),

@@ -75,13 +75,19 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
     blind += [f"the record {path}: its portal is no numeric address" for path in unread]
     seen = replace(seen, unread=tuple((iscsidb.iface_of(machine.files, path), path) for path in unread))
     if seen.maps or seen.paths:
+        if seen.root and seen.maps:
+            from mpio import identity
+
+            seen = replace(seen, strangers=identity.strangers(machine, seen))
         alive = {s.sid for s in seen.sessions if s.logged_in}
-        failed = [p for p in seen.paths if p.dm_state == "failed" and p.device_state == "running" and p.sid in alive]
+        # A rescan of a disk whose LUN was unmapped leaves it without a size: a read of that ends well, with nothing.
+        failed = [p for p in seen.paths if p.dm_state == "failed" and p.device_state == "running" and p.size != 0]
+        failed = [p for p in failed if p.sid in alive and p.dev not in seen.strangers]
         seen = replace(seen, readable=frozenset(p.dev for p in failed if seen.root and dd.reads(machine.run, p.dev)))
         deep = look is Look.USERS or any(m.open_count for m in seen.maps)
         seen = replace(seen, users=inuse.users(machine.files, seen, deep))
     seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
-    seen = configured.routed(machine, site, configured.files(machine, site, seen))
+    seen = configured.routed(machine, site, configured.timed(machine, configured.files(machine, site, seen)))
     if site is None:
         return seen
     seen = configured.secrets(machine, site, seen, blind)

@@ -11,7 +11,7 @@ from mpio.errors import UsageError
 from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
 from mpio.observe import states
-from mpio.plan import ground, iscsi, maps
+from mpio.plan import ground, iscsi, maps, timer
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, SYSCTL_DROP_IN
 from mpio.site import Chap, Site
 from mpio.step import Step, Write
@@ -27,7 +27,7 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     """The text of every file that a plan reads or writes."""
     read = machine.files
     paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, ROUTES_UNIT]
-    paths += ["/etc/sysctl.conf"]
+    paths += ["/etc/sysctl.conf", timer.TIMER, timer.SERVICE, systemctl.ONLINE_STAMP]
     paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d) if n.endswith(".conf")]
     paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
     paths += list(seen.memory.names("file"))
@@ -66,6 +66,14 @@ def routed(machine: Machine, site: Site | None, seen: Host) -> Host:
         routes=tuple(route for version in versions for route in ip.own_routes(machine.run, version)),
         named_tables=ip.named_tables(machine.files),
     )
+
+
+def timed(machine: Machine, seen: Host) -> Host:
+    """The timer of what is offline for a time, where there is one, and how to start this mpio from it."""
+    seen = replace(seen, program=run.own_program())
+    if seen.files.get(timer.TIMER) is None:
+        return seen
+    return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.ONLINE_TIMER,))))
 
 
 def _loose(path: str) -> bool:

@@ -28,6 +28,7 @@ def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
     kept = _or_blind(
         lambda: memory.parse(machine.files.text(memory.PATH)), memory.Memory(), blind, "what mpio remembers"
     )
+    offline = _in_force(kept) if kept.offline else ()
     nic_of = {i.name: i.nic for i in ifaces}
     wanted = dict.fromkeys([*nic_of.values(), *(i.nic for i in (site.ifaces if site else ()))])
     nics: tuple[Nic, ...] = ()
@@ -50,8 +51,15 @@ def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
         # A map none of whose disks is an iSCSI session's (Fibre Channel, SAS) is not ours to judge.
         maps=tuple(m for m in maps if not m.slaves or ours & set(m.slaves)),
         memory=kept,
+        offline=offline,
         root=os.geteuid() == 0,
     )
+
+
+def _in_force(kept: memory.Memory) -> tuple[memory.Offline, ...]:
+    import datetime  # for hosts on which something is offline
+
+    return memory.in_force(kept, datetime.datetime.now(datetime.UTC))
 
 
 def _or_blind(ask: Callable[[], T], otherwise: T, blind: list[str] | None, what: str) -> T:

@@ -40,6 +40,7 @@ def _with_views(
     polling = polling_interval(machine)
     of_dm = {v.dm: v for v in views}
     of_dev = {p.dev: p for v in of_dm.values() for p in v.paths}
+    groups = {p.dev: g.dm_st for v in of_dm.values() for g in v.groups for p in g.paths}
 
     def one_map(m: Map) -> Map:
         view = of_dm.get(m.dm)
@@ -50,9 +51,14 @@ def _with_views(
         view = of_dev.get(p.dev)
         if view is None or not p.dm:
             return p
-        return replace(p, dm_state=view.dm_st, checker_state=view.chk_st, group=view.group)
+        return replace(p, dm_state=view.dm_st, checker_state=view.chk_st, group=view.group, group_state=groups[p.dev])
 
     return replace(seen, maps=tuple(one_map(m) for m in seen.maps), paths=tuple(one_path(p) for p in seen.paths))
+
+
+def by_kernel(machine: Machine, seen: Host) -> Host:
+    """The paths of these maps as the device mapper itself has them, whatever multipathd says."""
+    return _with_status(machine, seen, _open_counts(machine, seen, []), [])
 
 
 def _with_status(machine: Machine, seen: Host, counts: Mapping[str, dmsetup.Info], blind: list[str]) -> Host:

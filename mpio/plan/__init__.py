@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpio import topology
 from mpio.host import Host
-from mpio.plan import ground, iscsi, leftovers, maps, routes, timeouts
+from mpio.plan import ground, iscsi, leftovers, luns, maps, resting, routes, timeouts, timer
 from mpio.plan.shape import Plan, Share
 from mpio.site import Site
 from mpio.step import Part
@@ -29,6 +29,9 @@ def steps(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> Plan:
         iscsi.discovery_records(site, host),
         iscsi.records(site, host, pairs),
         maps.present(site, host, pairs),
+        Share(refused=luns.strangers(host, forced)),
+        resting.held(host),
+        timer.configured(site, host),
         leftovers.discoveries(site, host),
         leftovers.ifaces(site, host),
         Share(iscsi.logins(site, host, pairs)),

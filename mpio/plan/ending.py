@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mpio import guard
+from mpio import guard, trials
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
-from mpio.plan import ground, iscsi, maps, routes
+from mpio.plan import ground, iscsi, maps, routes, timer
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, iscsidb, keyfile, multipath, multipathd, systemctl
-from mpio.topology import usable
+from mpio.topology import offline, usable
 
 EDITED = (ISCSID_CONF, INITIATOR_NAME)
 
@@ -59,11 +59,13 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     nodes = [n for n in host.nodes if memory.has("record", str(n.pair))]
     ours = {n.pair for n in nodes}
     ended = sessions(host, [s for s in host.sessions if s.pair in ours], forced, whole=True)
-    refused = (*ended.refused, *_named(host, ended.refused, forced))
+    tried = trials.ended(host, forced)
+    refused = (*ended.refused, *_named(host, ended.refused, forced), *tried.refused)
     if refused:
         return Share(refused=refused)
     why = "mpio made it"
-    steps: list[Step] = list(ended.steps)
+    steps: list[Step] = [*tried.steps]
+    steps += [*_back_in_use(host, [s for s in host.sessions if s.pair not in ours]), *ended.steps]
     foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {iface for iface, _ in host.unread}
     foreign |= {s.pair.iface for s in host.sessions if s.pair not in ours}
     steps += [iscsiadm.record_delete(n.pair, why=why) for n in nodes]
@@ -83,12 +85,21 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     ]
     steps += _keys(host)
     steps += routes.taken_back(host, why) if memory.has("file", ROUTES_UNIT) else ()
+    steps += timer.taken_back(host, why)
     steps += [
         Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name))
         for name in memory.names("unit")
         if name != systemctl.ROUTES
     ]
     return Share(tuple(steps))
+
+
+def _back_in_use(host: Host, staying: Iterable[Session]) -> Iterator[Step]:
+    """What is offline by hand will be forgotten: nobody would bring back the paths of sessions that stay."""
+    sids = {s.sid for s in staying}
+    for path in host.paths if host.offline and maps.runs(host) else ():
+        if path.sid in sids and path.dm_state == "failed" and path.dev in host.readable and offline(host, path):
+            yield multipathd.reinstate_path(path.dev, why=f"{path.dev} is offline by hand, which is forgotten")
 
 
 def _grown(host: Host, path: str) -> bool:

@@ -108,9 +108,12 @@ def may_ask_at(host: Host, portal: Portal) -> bool:
     )
 
 
-def record_settings(site: Site, node: Node | None) -> dict[str, str]:
-    """What of a record's settings differs from the site; all of them where there is no record yet."""
-    wanted = {"node.startup": "automatic", **settings_of_records(site)}
+def record_settings(site: Site, node: Node | None, *, offline: bool = False) -> dict[str, str]:
+    """What of a record's settings differs from the site; all of them where there is no record yet.
+
+    What is offline by hand is not logged in at boot.
+    """
+    wanted = {"node.startup": "manual" if offline else "automatic", **settings_of_records(site)}
     if node is None:
         return wanted
     return {key: value for key, value in wanted.items() if node.settings.get(key) != value}
@@ -129,7 +132,7 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
         if pair.iface in wrong:
             continue
         node = host.node_of(pair)
-        differs = record_settings(site, node)
+        differs = record_settings(site, node, offline=host.is_offline(pair))
         if node is None:
             note = Note("record", str(pair))
             steps.append(iscsiadm.record_new(pair, tpgt, why=f"there is no record for {pair}", notes=(note,)))
@@ -224,7 +227,8 @@ def discovery_records(site: Site, host: Host) -> Share:
 
 
 def logins(site: Site, host: Host, pairs: Pairs) -> tuple[Command, ...]:
-    """One login for each planned pair without a session. A silent pair is a finding, never a step.
+    """One login for each planned pair without a session. A silent pair is a finding, never a step; what is offline by
+    hand stays so.
 
     With CHAP a new record gets its secret in the round after it was made, and its login then.
     """
@@ -235,6 +239,7 @@ def logins(site: Site, host: Host, pairs: Pairs) -> tuple[Command, ...]:
         for pair in pairs.planned
         if pair not in silent
         and pair.iface not in wrong
+        and not host.is_offline(pair)
         and host.session_of(pair) is None
         and not (site.chap and host.node_of(pair) is None)
     )

@@ -143,12 +143,13 @@ def present(site: Site, host: Host, pairs: Pairs) -> Share:
         paths = [p for p in host.paths if p.wwid == lun.wwid and p.device_state == "running" and p.sid in logged_in]
         # An unregistered WWID is registered first, and the reconfigure that follows takes all its paths at once.
         for path in paths if lun.wwid in host.registered and answers(host) else ():
-            if path.dm:
+            if path.dm or topology.offline(host, path):
                 continue
             steps.append(multipathd.add_path(path.dev, why=f"{path.dev} is a path of {lun.wwid} but in no map"))
         for path in paths:
             # `multipathd fail path` also stops the checker, which goes on saying faulty: a read tells (tried on 0.9.4).
-            if path.dm_state == "failed" and path.dev in host.readable and answers(host):
+            by_hand = topology.offline(host, path)
+            if path.dm_state == "failed" and path.dev in host.readable and answers(host) and not by_hand:
                 why = f"{path.dev} of {lun.alias or lun.wwid} is failed although it answers"
                 steps.append(multipathd.reinstate_path(path.dev, why=why))
     steps.extend(_rescans(site, host, pairs))
@@ -161,7 +162,7 @@ def _rescans(site: Site, host: Host, pairs: Pairs) -> tuple[Step, ...]:
     """
     steps: list[Step] = []
     for session in host.sessions:
-        if not session.logged_in or session.pair not in pairs.planned:
+        if not session.logged_in or session.pair not in pairs.planned or host.is_offline(session.pair):
             continue
         here = {p.wwid for p in host.paths if p.sid == session.sid}
         missing = [

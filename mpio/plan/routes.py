@@ -11,9 +11,10 @@ import ipaddress
 from collections.abc import Iterable
 from itertools import count
 
-from mpio.host import Host, Rule, TableRoute, Unit
+from mpio.host import Host, Unit
 from mpio.plan import ground
 from mpio.plan.shape import ROUTES_UNIT, Share
+from mpio.routing import Rule, TableRoute
 from mpio.site import Site
 from mpio.step import Command, Note, Part, Step, Write
 from mpio.tools import ip, systemctl

@@ -63,6 +63,25 @@ def path_status(run: Run) -> Mapping[str, tuple[PathStatus, ...]]:
     return parse_status(run("dmsetup", "status", "--target", "multipath").out)
 
 
+def sectors(run: Run) -> Mapping[str, int]:
+    """How long the table of each multipath map is, by the map's name, in sectors of 512 bytes."""
+    return parse_sectors(run("dmsetup", "status", "--target", "multipath").out)
+
+
+def parse_sectors(text: str) -> Mapping[str, int]:
+    """`NAME: 0 131072 multipath …` a line, as `parse_status` reads it."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        if not line or line == "No devices found":
+            continue
+        name, colon, rest = line.rpartition(": ")
+        words = rest.split()
+        if not colon or len(words) < 3 or not (words[0].isdecimal() and words[1].isdecimal()):
+            raise UnreadableOutput(line, "dmsetup status")
+        found[name] = int(words[0]) + int(words[1])
+    return found
+
+
 def parse_status(text: str) -> Mapping[str, tuple[PathStatus, ...]]:
     """`NAME: 0 131072 multipath 2 0 0 0 1 1 A 0 2 2 8:16 A 0 0 1 8:32 F 1 0 1` a line (kernel dm-mpath.c,
     multipath_status).

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpio.errors import UnreadableOutput
-from mpio.host import Rule, TableRoute
 from mpio.program import Run
+from mpio.routing import Rule, TableRoute
+from mpio.step import Command, Part
 from mpio.tools.sysfs import Reader
 
 ADDRESSES = ("ip", "-j", "addr", "show")
@@ -171,6 +172,74 @@ def _family(address: str) -> str:
 def forget_neighbours(nic: str) -> tuple[str, ...]:
     """The next packet to each neighbour is preceded by an ARP request, which tells it the sender's address anew."""
     return ("ip", "neigh", "flush", "dev", nic)
+
+
+# -- a NIC down and up again -----------------------------------------------------------------------------------------
+
+
+def down(nic: str, why: str) -> Command:
+    return Command(Part.IFACES, why, ("ip", "link", "set", "dev", nic, "down"))
+
+
+def up(nic: str, why: str) -> Command:
+    return Command(Part.IFACES, why, ("ip", "link", "set", "dev", nic, "up"))
+
+
+def routes_over(run: Run, nic: str, version: int) -> tuple[str, ...]:
+    """The routes over a NIC that go when it is set down and do not come back by themselves, each in ip's own words."""
+    return parse_routes_over(run(*routes_over_argv(nic, version)).out)
+
+
+def routes_over_argv(nic: str, version: int) -> tuple[str, ...]:
+    return ("ip", "-N", f"-{version}", "route", "show", "table", "all", "dev", nic)
+
+
+def parse_routes_over(text: str) -> tuple[str, ...]:
+    """What `ip route` prints it also takes; numbers of types, protocols and scopes (-N) too.
+
+    default via 10.10.8.1 proto 4 metric 100
+    10.10.8.0/24 proto 2 scope 253 src 10.10.8.20
+    2 10.10.8.20 table 255 proto 2 scope 254 src 10.10.8.20
+
+    On-link ones first: a gateway is looked up among them.
+    """
+    kept = (_kept(line.split()) for line in text.splitlines() if line[:1].strip())
+    return tuple(sorted((line for line in kept if line), key=lambda line: " via " in line))
+
+
+def _kept(words: list[str]) -> str:
+    """Empty for what the kernel (proto 2) or a router's advertisement (9) makes, and for local, broadcast, anycast and
+    multicast routes (2 to 5), which a NIC has as long as it has the address.
+    """
+    if words[0] in _TYPES or _after(words, "proto") in ("2", "9", "kernel", "ra"):
+        return ""
+    left: list[str] = []
+    pairs = iter(words)
+    for word in pairs:
+        if word in _SAID_WITH_VALUE:
+            next(pairs, "")
+        elif word not in _SAID:
+            left.append(word)
+    return " ".join(left)
+
+
+_TYPES = frozenset({"2", "3", "4", "5", "local", "broadcast", "anycast", "multicast"})
+_SAID = frozenset({"linkdown", "dead", "offload", "rt_offload", "trap", "rt_trap", "notify", "cache", "pervasive"})
+_SAID_WITH_VALUE = frozenset({"dev", "error", "expires", "nhid", "users", "age", "used"})
+
+
+def _after(words: list[str], key: str) -> str:
+    return words[words.index(key) + 1] if key in words[:-1] else ""
+
+
+def keeps_addresses(nic: str) -> str:
+    """The setting that lets a NIC keep its permanent IPv6 addresses while it is down (kernel, ip-sysctl.rst)."""
+    return f"/proc/sys/net/ipv6/conf/{nic}/keep_addr_on_down"
+
+
+def route_back(words: str, nic: str, version: int, why: str) -> Command:
+    """A route as `routes_over` gave it. Its device stands last: the words may begin with a type or `default`."""
+    return Command(Part.IFACES, why, ("ip", "-N", f"-{version}", "route", "replace", *words.split(), "dev", nic))
 
 
 def named_tables(read: Reader) -> frozenset[int]:

@@ -280,7 +280,9 @@ def is_reconfigure(step: Step) -> bool:
 
 
 def fail_path(dev: str, why: str) -> Command:
-    """The path stays failed, and unchecked, until `reinstate_path`; a restarted daemon forgets."""
+    """The path stays failed, and unchecked, until `reinstate_path`; a restarted daemon forgets, and so does one that
+    reconfigures (tried on 0.9.4).
+    """
     return _command(why, "fail", "path", dev)
 
 
@@ -291,6 +293,20 @@ def reinstate_path(dev: str, why: str) -> Command:
 def add_path(dev: str, why: str) -> Command:
     """Exits 0 for a blacklisted device too: look at `maps` afterwards."""
     return _command(why, "add", "path", dev)
+
+
+def del_path(dev: str, why: str) -> Command:
+    """It is no error if there is no such path (exit 1). Without it multipathd may take a disk into a map again."""
+    return Command(Part.MULTIPATH, why, ("multipathd", "del", "path", dev), ok=(OK, FAIL))
+
+
+def resize_map(name: str, why: str) -> Command:
+    """Let the map be as large as its paths. "timeout", at which 0.9.4 exits with 0, is no answer: look at the map."""
+    return _command(why, "resize", "map", name)
+
+
+def resume_map(name: str, why: str) -> Command:
+    return _command(why, "resume", "map", name)
 
 
 def disable_queueing(name: str, why: str) -> Command:

@@ -206,6 +206,21 @@ def path(read: Reader, dev: str) -> Path | None:
     )
 
 
+def device_state(read: Reader, dev: str) -> str:
+    """running, blocked, transport-offline, offline …; empty once the disk is gone."""
+    return word(read, f"/sys/block/{dev}/device/state")
+
+
+def number_of(read: Reader, dev: str) -> str:
+    """major:minor, by which the device mapper calls a disk."""
+    return word(read, f"/sys/block/{dev}/dev")
+
+
+def above(read: Reader, nic: str) -> tuple[str, ...]:
+    """What is stacked on a NIC: VLANs, bridges, bonds."""
+    return tuple(n.removeprefix("upper_") for n in read.names(f"/sys/class/net/{nic}") if n.startswith("upper_"))
+
+
 def _wwid(said: str) -> str:
     """Empty where the disk has none that multipath could write: no designator, or one of a vendor's own."""
     try:
@@ -244,6 +259,12 @@ def map_of(read: Reader, dm: str) -> Map | None:
         suspended=word(read, f"{at}/dm/suspended") == "1",
         slaves=read.names(f"{at}/slaves"),
     )
+
+
+def dm_names(read: Reader) -> dict[str, str]:
+    """The name of every device of the device mapper, with its UUID."""
+    dms = (n for n in read.names("/sys/block") if _DM.match(n))
+    return {word(read, f"/sys/block/{n}/dm/name"): _uuid(read, n) for n in dms}
 
 
 def holders(read: Reader, dev: str) -> tuple[tuple[str, str], ...]:

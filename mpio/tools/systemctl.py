@@ -14,7 +14,11 @@ ISCSID = "iscsid.service"
 MULTIPATHD = "multipathd.service"
 LOGIN_UNITS = ("open-iscsi.service", "iscsi.service")  # Debian's name, RHEL's (on Debian an alias)
 NETWORK_UNITS = ("networking.service", "systemd-networkd.service", "NetworkManager.service")
-ROUTES = "mpio-routes.service"  # mpio's own
+ROUTES = "mpio-routes.service"  # mpio's own, as these
+ONLINE = "mpio-online.service"
+ONLINE_TIMER = "mpio-online.timer"
+# where systemd keeps when a `Persistent` timer was last due (systemd.timer(5))
+ONLINE_STAMP = f"/var/lib/systemd/timers/stamp-{ONLINE_TIMER}"
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
 _PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
 

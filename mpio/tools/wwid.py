@@ -35,6 +35,11 @@ def wwid(text: str) -> str:
     )
 
 
+def of_lun(text: str) -> str:
+    """As `wwid`, and a LUN's own name too, as COMSTAR prints it: upper case, without multipath's 3."""
+    return wwid("3" * bool(_BARE_NAA.fullmatch(text.strip())) + text.strip())
+
+
 def _t10(name: str, text: str) -> str:
     if not _T10.fullmatch(name) or '"' in name or len(name) > _LONGEST:
         raise ValueError(f"{text!r} is no T10 name: 1 and up to {_LONGEST - 1} visible ASCII characters, no quotes")

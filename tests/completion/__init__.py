@@ -12,22 +12,28 @@ from typing import Any
 
 import reference
 
+from mpio.stat import FIELDS
 from mpio.step import Part
 
 HEAD = "# Completion of mpio's command line for {name}. Written by `make docs`; changes made here are lost.\n"
 
 # What stands in a metavar's place; `asked` are kinds of mpio/commands/complete.py. "a|b" needs no entry: it says so.
 PLACES = {
+    "--alias": "nothing",
     "--force": "asked refusals",
+    "ALIAS|WWID": "asked luns",
     "CODE": "asked codes",
     "COMMAND": "nothing",
     "DIR": "folders",
+    "FIELDS": f"list {' '.join(dict.fromkeys(field for own in FIELDS.values() for field in own))} all",
     "FILE": "files",
     "NAME": "asked ifaces",
     "NIC": "asked nics",
     "PARTS": f"list {' '.join(Part)}",
     "PORTAL": "asked portals",
     "SECONDS": "nothing",
+    "TIME": "nothing",
+    "WWID": "asked wwids",
     "X": "asked names",
 }
 
@@ -85,9 +91,9 @@ def _word(param: Any) -> Word:
     spelt, metavar = reference.spelt(param)
     words = tuple(spelt.split(", ")) if spelt else ()
     shown = metavar.strip("[].")
-    place = f"words {shown.replace('|', ' ')}" if "|" in shown else PLACES.get(words[-1] if words else "", "")
-    if shown and not place:
-        place = PLACES[shown]  # whoever adds an option says here what stands in its place
+    place = PLACES.get(words[-1] if words else "", "")
+    if shown and not place:  # whoever adds an option says above what stands in its place
+        place = f"words {shown.replace('|', ' ')}" if "|" in shown and shown not in PLACES else PLACES[shown]
     return Word(words, reference.said(param), place, shown, param.multiple if words else param.nargs == -1)
 
 

@@ -89,6 +89,7 @@ def drop_sessions(target: dict[str, Any]) -> None:
 ON_TARGET: dict[str, Callable[[dict[str, Any], dict[str, Any], list[str]], None]] = {
     "unmap": lambda _, target, args: san.unmap_lun(san.group(target), int(args[0])),
     "map": lambda layout, target, args: san.map_lun(san.group(target), numbered(layout, args[0])),
+    "map-at": lambda layout, target, args: san.map_lun(san.group(target), numbered(layout, args[0]), int(args[1])),
     "portal-remove": lambda _, target, args: (san.group(target) / "np" / args[0]).rmdir(),
     "portal-add": lambda _, target, args: san.add_portals([san.group(target) / "np" / args[0]]),
     "chap": lambda _, target, args: san.set_chap(san.group(target), chap(args)),
@@ -109,6 +110,7 @@ FAULTS = {
     "resize": "LUN BYTES",
     "unmap": "TARGET LUN",
     "map": "TARGET LUN",
+    "map-at": "TARGET LUN NUMBER",
     "portal-remove": "TARGET PORTAL",
     "portal-add": "TARGET PORTAL",
     "chap": "TARGET USER PASSWORD [USER_IN PASSWORD_IN]",

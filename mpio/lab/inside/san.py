@@ -133,8 +133,9 @@ def add_portals(places: list[Path]) -> None:
         run("nsenter", f"--net=/run/netns/{NAMESPACE}", "mkdir", *new)
 
 
-def map_lun(tpg: Path, lun: dict[str, Any]) -> None:
-    place = tpg / "lun" / f"lun_{lun['number']}"
+def map_lun(tpg: Path, lun: dict[str, Any], number: int | None = None) -> None:
+    """Show it under its own number, or under one that an array gives away again."""
+    place = tpg / "lun" / f"lun_{lun['number'] if number is None else number}"
     place.mkdir(exist_ok=True)
     if not (place / "store").is_symlink():
         (place / "store").symlink_to(backstore(lun))

@@ -1,0 +1,198 @@
+"""The drill's guard: a unit of its own that puts back what a drill has taken away, should the drill die or hang.
+
+What is to be put back lies in /run/mpio/drill.json as steps, written before the take-away and removed when all is back.
+The guard waits for the end of the drill's process, which the kernel tells it (pidfd), and for the note's deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mpio import run, settle
+from mpio.errors import MpioError, UnreadableOutput
+from mpio.files import Files
+from mpio.machine import Machine
+from mpio.step import Command, Part, Step, Write
+from mpio.tools import systemctl, systemd_run
+
+NOTES = "/run/mpio/drill.json"
+PATIENCE = 8.0  # a gateway's route has to wait for the NIC's own
+LIMIT = 15.0  # for one step
+TICK = 1000  # ms between looks at the deadline
+# A program that the drill had begun when it was killed outlives it: what that still took away is put back once more.
+AGAIN = 2.0
+AT_ONCE = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is away, and how it comes back; `deadline` by CLOCK_BOOTTIME, which a suspended machine does not stop."""
+
+    what: str
+    deadline: float
+    back: tuple[Step, ...]
+
+
+# -- the note ------------------------------------------------------------------------------------------------------
+
+
+def write(machine: Machine, what: str, back: Iterable[Step], seconds: float) -> None:
+    document = {"format": 1, "what": what, "deadline": _now() + seconds, "back": [_dumped(s) for s in back]}
+    machine.files.write(NOTES, json.dumps(document) + "\n", 0o600, durable=False)
+
+
+def read(machine: Machine) -> Note | None:
+    text = machine.files.text(NOTES)
+    if text is None:
+        return None
+    try:
+        document = json.loads(text)
+        if document["format"] != 1:
+            raise ValueError(f"format {document['format']}")
+        back = tuple(_loaded(one) for one in document["back"])
+        return Note(str(document["what"]), float(document["deadline"]), back)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UnreadableOutput(str(error), NOTES) from error
+
+
+def forget(machine: Machine) -> None:
+    machine.files.remove(NOTES)
+
+
+def _dumped(step: Step) -> dict[str, object]:
+    if isinstance(step, Command):
+        return {"part": step.part.value, "why": step.why, "argv": list(step.argv)}
+    return {"part": step.part.value, "why": step.why, "path": step.path, "text": step.text}
+
+
+def _loaded(one: dict[str, object]) -> Step:
+    part, why = Part(str(one["part"])), str(one["why"])
+    if "argv" in one:
+        argv = one["argv"]
+        if not isinstance(argv, list) or not argv:
+            raise ValueError("a step without words")
+        return Command(part, why, tuple(str(word) for word in argv))
+    return Write(part, why, str(one["path"]), str(one["text"]), None)
+
+
+# -- putting back --------------------------------------------------------------------------------------------------
+
+
+def restore(machine: Machine, back: Iterable[Step], patience: float = PATIENCE) -> tuple[Step, ...]:
+    """Carry the steps out, those that fail again and again for a while; returns those that never worked."""
+    left = tuple(back)
+
+    def done() -> bool:
+        nonlocal left
+        worked = in_turn(left, lambda step: _worked(machine, step))
+        left = tuple(s for s, well in zip(left, worked, strict=True) if not well)
+        return not left
+
+    settle.until(done, patience)
+    return left
+
+
+def in_turn(steps: tuple[Step, ...], do: Callable[[Step], T]) -> list[T]:
+    """Do the steps one after another; what multipathd is told has no order: several of its clients start at once."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE if all(s.part is Part.MULTIPATH for s in steps) else 1) as pool:
+        return list(pool.map(do, steps))
+
+
+def _worked(machine: Machine, step: Step) -> bool:
+    try:
+        if isinstance(step, Write):
+            machine.files.write(step.path, step.text or "")
+            return True
+        return machine.run(*step.argv, ok=None, timeout=LIMIT).code in step.ok
+    except MpioError:
+        return False
+
+
+def mend(machine: Machine, say: Callable[[str], None]) -> None:
+    """Put back what a drill left away that died together with its guard. The lock is ours: no drill is at work."""
+    note = read(machine)
+    if note is not None:
+        say(f"a drill that died had left {note.what} away: putting it back")
+        restore(machine, note.back)
+        forget(machine)
+
+
+# -- the unit ------------------------------------------------------------------------------------------------------
+
+
+def stand(machine: Machine) -> None:
+    """Have a guard watch this process; returns when it does. Raises ProgramFailed where systemd starts none."""
+    pid = os.getpid()
+    unit = systemd_run.unit_name(f"mpio-drill-{pid}.service")
+    if any(u.active == "active" for u in systemctl.units(machine.run, (unit,))):
+        return
+    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    search = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    argv = (sys.executable, "-P", "-m", "mpio.drills.guard", str(pid))
+    about = f"puts back what mpio drill (pid {pid}) has taken away, should it die"
+    machine.run(*systemd_run.watcher(unit, about, argv, {"PYTHONPATH": search}), timeout=120)
+
+
+def main(argv: list[str]) -> int:
+    machine = Machine(run.Runner(), Files())
+    run.warm()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):  # a stopped guard puts back, too: nobody else would
+        _watch(machine, int(argv[0]))
+    note = read(machine)
+    if note is None:
+        return 0
+    sys.stderr.write(f"the drill of {note.what} has died: putting it back\n")
+    left = restore(machine, note.back)
+    time.sleep(AGAIN)
+    left = restore(machine, note.back, patience=60.0 if left else 0.0)
+    forget(machine)
+    for step in left:
+        sys.stderr.write(f"not put back: {' '.join(step.argv) if isinstance(step, Command) else step.path}\n")
+    return 1 if left else 0
+
+
+def _watch(machine: Machine, pid: int) -> None:
+    """Until the process has ended; what is away past its deadline is put back on the way."""
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    _ready()
+    while not poll.poll(TICK):
+        note = read(machine)
+        if note is not None and _now() > note.deadline:
+            sys.stderr.write(f"the drill of {note.what} hangs: putting it back\n")
+            restore(machine, note.back)
+            forget(machine)
+
+
+def _ready() -> None:
+    """sd_notify(3): systemd-run waits for this."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.sendto(b"READY=1", f"\0{address[1:]}" if address.startswith("@") else address)
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

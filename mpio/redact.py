@@ -1,0 +1,134 @@
+"""Secrets out of text: what follows a key that names one, and every known secret wherever and however it is spelt."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+from mpio import recording
+from mpio.recording import MASK
+
+SHORTEST = 4  # a shorter one is only removed where its key tells it: it would be found in everything
+PLAIN = 8  # one of letters and digits shorter than this counts as a whole word only, unless it is spelt otherwise
+
+_KEY = re.compile(r"password|passwd|secret|token|api_?key", re.I)
+_LINE = re.compile(r"^[^#\n]*?password(?:_in)?\"?[^\S\n]*[=:][^\S\n]*(\S[^\n]*?)[^\S\n]*$", re.I | re.M)
+_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'@]+@", re.I)
+# [[watch.alert]] url = "mailto://…" and exec = ["/usr/local/sbin/page", …], also in a comment or a broken file.
+_URL = re.compile(r"((?<![\w-])[\"']?url[\"']?[^\S\n]*=[^\S\n]*)(\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|[^\n]*)", re.S)
+_EXEC = re.compile(
+    r"((?<![\w-])[\"']?exec[\"']?[^\S\n]*=[^\S\n]*)(.*?)(?=\n\s*(?:\[|[\w.-]+\s*=|\"[^\"\n]*\"\s*=)|\Z)", re.S
+)
+_FILE = re.compile(r"(?:password_file|password_in_file|url_file)[\"']?\s*=\s*[\"']+([^\"'\n]+)[\"']")
+_SCHEME = re.compile(r"[\"']+([a-z][a-z0-9+.-]*)://", re.I)
+_WORD = re.compile(r"\[\s*([\"'])(/[^\"'\n]*)\1")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a site file says of secrets: the secrets themselves, and the files that hold some."""
+
+    secrets: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+
+
+def in_settings(text: str) -> frozenset[str]:
+    """The secrets of a file of `key = value` lines: iscsid.conf, a record."""
+    return frozenset(v.strip("\"'") for v in _LINE.findall(text) if v not in ("<empty>", MASK))
+
+
+def in_site(text: str) -> Named:
+    """Those of a site file. Of one that is no TOML only the files: its lines are masked all the same."""
+    try:
+        said = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return Named(files=frozenset(_FILE.findall(text)))
+    leaves = list(_leaves("", said))
+    files = frozenset(v for k, v in leaves if k.endswith(("password_file", "password_in_file", "url_file")))
+    found = {v for k, v in leaves if _KEY.search(k.rpartition(".")[2]) and not k.endswith("_file")}
+    for key, value in leaves:
+        if key.endswith(".url"):
+            found |= of_url(value)
+        elif ".exec." in f"{key}." and not value.startswith(("/", "--")):
+            found.add(value)
+        elif ".exec." in f"{key}." and "=" in value:
+            found.add(value.partition("=")[2])
+    return Named(frozenset(found), files)
+
+
+def _leaves(key: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every text of the document with its dotted key; a list's items have its key."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(f"{key}.{name}" if key else str(name), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(key, inner)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def of_url(url: str) -> set[str]:
+    """A URL of Apprise holds its secrets as user and password, or as parts of its path and query."""
+    rest = url.partition("://")[2]
+    user, at, host = rest.rpartition("@")
+    parts = [*user.split(":"), *re.split(r"[/?&=]", host if at else rest)[1 if at else 0 :]]
+    return {url, rest, *(p for p in parts if len(p) >= PLAIN), *(user.split(":")[1:] if at else [])}
+
+
+def site(text: str) -> str:
+    """The text of a site file without what its alerts hold."""
+    return _EXEC.sub(_exec, _URL.sub(_url, text))
+
+
+def _url(found: re.Match[str]) -> str:
+    scheme = _SCHEME.match(found[2])
+    return f'{found[1]}"{scheme[1]}://{MASK}"' if scheme else f'{found[1]}"{MASK}"'
+
+
+def _exec(found: re.Match[str]) -> str:
+    program = _WORD.match(found[2])
+    return f'{found[1]}["{program[2]}", "{MASK}"]' if program else f'{found[1]}["{MASK}"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Takes secrets out of any text. Made once: `known` holds each secret as it may be written."""
+
+    known: re.Pattern[str] | None
+
+    def __call__(self, text: str) -> str:
+        masked = _USER.sub(rf"\g<1>{MASK}@", recording.mask(text))
+        return self.known.sub(MASK, masked) if self.known else masked
+
+
+def eraser(secrets: Iterable[str]) -> Eraser:
+    found = {spelt for secret in secrets if len(secret) >= SHORTEST for spelt in _spellings(secret)}
+    patterns = [_pattern(spelt) for spelt in sorted(found, key=lambda s: (-len(s), s))]
+    return Eraser(re.compile("|".join(patterns)) if patterns else None)
+
+
+def _pattern(spelt: str) -> str:
+    plain = re.escape(spelt)
+    return rf"(?<![A-Za-z0-9]){plain}(?![A-Za-z0-9])" if spelt.isalnum() and len(spelt) < PLAIN else plain
+
+
+def _spellings(secret: str) -> set[str]:
+    data = secret.encode("utf-8", "surrogateescape")
+    words = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], shlex.quote(secret), html.escape(secret)}
+    if data.decode("utf-8", "ignore") == secret:
+        words |= {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    if len(data) >= 6:
+        words |= {data.hex(), data.hex().upper()}
+        for before in range(3):  # base64 of a longer text that has the secret in it
+            coded = base64.b64encode(b"\0" * before + data).decode()
+            inner = coded[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
+            words |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {w for w in words if len(w) >= SHORTEST}

@@ -1,0 +1,43 @@
+"""A SCSI disk: what its files in sysfs take, and the commands that ask it for its capacity.
+
+A disk is named by its H:C:T:L, not as sdX: a name that is free goes to the next disk that comes, an address does not.
+"""
+
+from __future__ import annotations
+
+from mpio.host import Path
+from mpio.step import Part, Step, Write
+
+DEVICES = "/sys/class/scsi_device"
+
+# SBC-3: READ CAPACITY (16) is a service action of 9eh; an old disk has only READ CAPACITY (10)
+_REPLY = 32
+CAPACITY = (
+    bytes((0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, _REPLY, 0, 0)),
+    bytes((0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+)
+REPLY = _REPLY
+GOOD = 0
+
+
+def rescan(path: Path, why: str) -> Write:
+    """Have the kernel ask this one disk again, for its size too; nothing else of its session is looked at."""
+    return Write(Part.MULTIPATH, why, f"{DEVICES}/{path.hctl}/device/rescan", "1\n", None)
+
+
+def delete(path: Path, why: str) -> Write:
+    """Have the kernel forget the disk; a scan of its session finds it again while the array shows it."""
+    return Write(Part.MULTIPATH, why, f"{DEVICES}/{path.hctl}/device/delete", "1\n", None)
+
+
+def is_delete(step: Step) -> bool:
+    return isinstance(step, Write) and step.path.startswith(f"{DEVICES}/") and step.path.endswith("/device/delete")
+
+
+def parse_capacity(command: bytes, reply: bytes) -> int | None:
+    """The size in bytes; None where the reply is none, or says that the other command is to be used."""
+    width = 8 if command == CAPACITY[0] else 4
+    if len(reply) < width + 4:
+        return None
+    last, block = int.from_bytes(reply[:width], "big"), int.from_bytes(reply[width : width + 4], "big")
+    return None if last == (1 << 8 * width) - 1 or not block else (last + 1) * block

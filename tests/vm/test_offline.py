@@ -1,0 +1,218 @@
+"""Maintenance: a NIC out of use and back under a reader, over reboots and restarts, by itself, and killed half-way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from vm import hosts
+from vm.hosts import ALIASES, Prague
+from vm.readback import is_as_the_site_says, records_of
+
+# Reads every device past the page cache until it is told to stop, and says how long the longest read took.
+READER = """
+import json, mmap, os, sys, threading, time
+said = {}
+def read(name):
+    fd, buffer = os.open(name, os.O_RDONLY | os.O_DIRECT), mmap.mmap(-1, 4096)
+    one = said[name] = {"reads": 0, "errors": [], "longest": 0.0}
+    while not os.path.exists("/run/reader-stop"):
+        begin = time.monotonic()
+        try:
+            os.preadv(fd, [buffer], one["reads"] % 1024 * 4096)
+        except OSError as error:
+            one["errors"].append(str(error))
+        one["reads"] += 1
+        one["longest"] = max(one["longest"], time.monotonic() - begin)
+        time.sleep(0.01)
+threads = [threading.Thread(target=read, args=(name,)) for name in sys.argv[1:]]
+for thread in threads: thread.start()
+open("/run/reader-on", "w").close()
+for thread in threads: thread.join()
+with open("/run/reader-new", "w") as file: json.dump(said, file)
+os.rename("/run/reader-new", "/run/reader-said")
+"""
+MEMORY = "/var/lib/mpio/memory.json"
+UNITS = "ls /etc/systemd/system | grep mpio-online || true"
+ACTIVE = "test \"$(dmsetup status --target multipath | grep -Eo '[0-9]+:[0-9]+ A ' | wc -l)\" -eq {}"
+
+
+def disks(host: Prague, nic: str) -> list[str]:
+    luns = host.mpio("status", "-o", "json").json["luns"]
+    return sorted(p["dev"] for lun in luns for p in lun["paths"] if p["nic"] == nic)
+
+
+def in_use(host: Prague) -> int:
+    """How many paths the device mapper uses."""
+    return sum(len(one["active"]) for one in host.walk()["maps"].values())
+
+
+def startup(host: Prague, word: str) -> set[str]:
+    """The ifaces of the records that start so."""
+    return {pair[0] for pair, record in records_of(host).items() if record["node.startup"] == word}
+
+
+def says_who(ran: hosts.Ran, name: str) -> None:
+    found = {f["code"]: f for f in ran.json["findings"]}
+    assert found.keys() == {"MP316"}, ran
+    assert found["MP316"]["subject"] == name, ran
+    assert "by root since 20" in found["MP316"]["detail"], ran
+
+
+def starts_reading(host: Prague, control: str) -> None:
+    """All maps and, to know how long this machine holds up any read, one disk that stays."""
+    host.put("/root/reader.py", READER)
+    names = [f"/dev/mapper/{name}" for name in ALIASES.values()]
+    host.sh(f"systemd-run -q --unit reader python3 /root/reader.py {' '.join(names)} /dev/{control}")
+    host.until("test -e /run/reader-on")
+
+
+def what_was_read(host: Prague) -> dict[str, Any]:
+    host.sh("touch /run/reader-stop")
+    host.until("test -e /run/reader-said")
+    said: dict[str, Any] = json.loads(host.text("/run/reader-said"))
+    return said
+
+
+def test_a_nic_goes_offline_under_a_reader_and_comes_back(applied: Prague) -> None:
+    mine, (other, *_) = disks(applied, "eth1"), disks(applied, "eth2")
+    starts_reading(applied, other)
+    taken = applied.mpio("offline", "eth1", "--yes", "-o", "json")
+    says_who(taken, "eth1")
+    assert (len(taken.json["done"]), taken.json["left"]) == (2 + len(mine), []), taken
+    assert in_use(applied) == 8
+    said = what_was_read(applied)
+    assert {name: one["errors"] for name, one in said.items()} == {name: [] for name in said}, said
+    assert all(one["reads"] > 10 for one in said.values()), said
+    control = said.pop(f"/dev/{other}")["longest"]
+    assert max(one["longest"] for one in said.values()) < 0.3 + control, (said, control)
+
+    before = applied.state(hosts.KERNEL, f"cat {MEMORY}", "dmsetup status --target multipath | cut -d' ' -f1-9")
+    refused = applied.mpio("offline", "eth2", "--yes", "-o", "json", exits=1)
+    assert refused.json["error"]["code"] == "MP409", refused
+    assert all(alias in refused.json["error"]["message"] for alias in ALIASES.values()), refused
+    after = applied.state(hosts.KERNEL, f"cat {MEMORY}", "dmsetup status --target multipath | cut -d' ' -f1-9")
+    assert after == before
+    verified = applied.mpio("verify", "-o", "json")
+    assert (verified.json["state"], verified.json["drift"]) == ("healthy", []), verified
+    says_who(verified, "eth1")
+    assert {(x["usable_paths"], x["expected_paths"]) for x in verified.json["luns"]} == {(2, 2)}
+
+    back = applied.mpio("online", "eth1", "--yes", "-o", "json")
+    assert (back.json["left"], back.json["findings"], back.json["offline"]) == ([], [], []), back
+    is_as_the_site_says(applied)
+
+
+@pytest.mark.nightly
+def test_a_restarted_multipathd_is_told_again(applied: Prague) -> None:
+    applied.mpio("offline", "sw-iscsi-0", "--yes")
+    assert (startup(applied, "manual"), startup(applied, "automatic")) == ({"sw-iscsi-0"}, {"sw-iscsi-1"})
+    applied.sh("systemctl restart multipathd.service", timeout=120)
+    applied.until(ACTIVE.format(16), limit=120)
+    drift = applied.mpio("verify", "-o", "json", exits=3)
+    assert {tuple(s["argv"][:3]) for s in drift.json["drift"]} == {("multipathd", "fail", "path")}, drift
+    healed = applied.mpio("apply", "--yes", "-o", "json")
+    says_who(healed, "sw-iscsi-0")
+    assert in_use(applied) == 8
+    # a reconfigure forgets it too
+    applied.sh("multipathd reconfigure")
+    applied.until("multipathd show daemon | grep -Eq ' (idle|running)$'")
+    applied.mpio("apply", "--yes")
+    assert in_use(applied) == 8
+    # nor does a login by hand bring it into use, nor a renewal of the others
+    applied.mpio("login", "--renew", "--yes", timeout=600)
+    applied.mpio("login", "sw-iscsi-0", "--yes", exits=1)
+    assert in_use(applied) == 8
+    applied.mpio("online", "10.10.8.90", "--yes")
+    assert in_use(applied) == 12
+    applied.mpio("online", "10.10.9.90", "--yes")
+    is_as_the_site_says(applied)
+
+
+@pytest.mark.nightly
+def test_logged_out_it_stays_so_over_a_reboot(applied: Prague) -> None:
+    applied.mpio("offline", "eth1", "--logout", "--yes")
+    assert {s["nic"] for s in applied.walk()["sessions"].values()} == {"eth2"}
+    applied.fault("link-down", "san1")  # whatever it was taken offline for
+    says_who(applied.mpio("verify", "-o", "json"), "eth1")
+    applied.guest.reboot()
+    applied.until(ACTIVE.format(8), limit=180)
+    says_who(applied.mpio("verify", "--wait", "120", "-o", "json", timeout=300), "eth1")
+    assert {s["nic"] for s in applied.walk()["sessions"].values()} == {"eth2"}
+    assert applied.mpio("login", "-o", "json").json["done"] == []
+    applied.fault("link-up", "san1")
+    applied.mpio("online", "eth1", "--yes")
+    applied.mpio("verify", "--wait", "120", timeout=300)
+    is_as_the_site_says(applied)
+
+
+@pytest.mark.nightly
+def test_for_a_time_it_comes_back_by_itself(applied: Prague) -> None:
+    applied.mpio("offline", "eth2", "--for", "1m30s", "--yes")
+    assert applied.sh(UNITS).split() == ["mpio-online.service", "mpio-online.timer"]
+    assert in_use(applied) == 8
+    applied.until(f"! grep -q eth2 {MEMORY} && ! ls /etc/systemd/system/mpio-online.*", limit=300)
+    is_as_the_site_says(applied)
+    applied.mpio("verify")
+
+    # the machine is off when the time comes
+    applied.mpio("offline", "eth1", "--logout", "--for", "20s", "--yes")
+    applied.guest.reboot()
+    applied.until(f"! grep -q eth1 {MEMORY}", limit=300)
+    applied.mpio("verify", "--wait", "120", timeout=300)
+    is_as_the_site_says(applied)
+    assert applied.sh(UNITS) == ""
+
+    # what was taken offline for a time and is brought back before leaves no timer; nor does teardown
+    applied.mpio("offline", "eth1", "--for", "1d", "--yes")
+    says_who(applied.mpio("verify", "-o", "json"), "eth1")
+    applied.mpio("online", "eth1", "--yes")
+    assert applied.sh(UNITS) == ""
+    applied.mpio("offline", "eth1", "--for", "1d", "--yes")
+    applied.mpio("teardown", "--yes")
+    assert applied.sh(UNITS) == ""
+    applied.sh(f"! test -e {MEMORY}")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("heals", ["online", "apply", "offline"])
+def test_killed_half_way(applied: Prague, heals: str) -> None:
+    """Whenever it is: the first path that is failed is the middle."""
+    applied.sh("systemd-run -q --unit away mpio offline eth1 --for 1h --yes")
+    applied.until(ACTIVE.format(16).replace("-eq", "-lt"), limit=120)
+    applied.sh("systemctl kill -s KILL away || true")
+    match heals:
+        case "online":
+            applied.mpio("online", "eth1", "--yes")
+            is_as_the_site_says(applied)
+            assert applied.sh(UNITS) == ""
+        case "apply":
+            says_who(applied.mpio("apply", "--yes", "-o", "json"), "eth1")
+            assert in_use(applied) == 8
+        case "offline":
+            applied.mpio("offline", "eth1", "--for", "1h", "--yes")
+            says_who(applied.mpio("verify", "-o", "json"), "eth1")
+            assert in_use(applied) == 8
+
+
+@pytest.mark.nightly
+def test_the_last_usable_path_is_kept_and_a_multipathd_is_needed(applied: Prague) -> None:
+    applied.mpio("offline", "eth1", "--yes")
+    applied.fault("link-down", "san2")
+    applied.sh("systemctl restart multipathd.service", timeout=120)
+    applied.until(ACTIVE.format(8), limit=180)
+    said = applied.mpio("verify", "-o", "json", exits=4)
+    assert {s for c, s in said.found if c == "MP318"} == set(ALIASES.values()), said
+    assert not [s for s in said.steps() if "fail path" in s], said
+    applied.fault("link-up", "san2")
+    applied.until(ACTIVE.format(16), limit=180)
+    applied.mpio("apply", "--yes")
+    assert in_use(applied) == 8
+    applied.sh("systemctl stop multipathd.socket multipathd.service")
+    applied.mpio("online", "eth1", "--yes", exits=3)
+    refused = applied.mpio("offline", "sid:1", "--yes", "-o", "json", exits=1)
+    assert refused.json["error"]["code"] == "MP104", refused
+    applied.mpio("apply", "--yes")
+    is_as_the_site_says(applied)
