@@ -49,7 +49,7 @@ def of(host: Host, discovery: Mapping[Portal, Mapping[str, str]]) -> Adopted:
         ifaces=found,
         portals=tuple(sorted({p.portal for p in pairs})),
         initiator=_initiator(host, said),
-        targets=tuple(sorted({p.target for p in pairs})),
+        targets=tuple(sorted({survey.glob(p.target) for p in pairs})),
         layout=_layout(host, found, pairs),
         rp_filter=_rp_filter(host),
         timeouts=_timeouts(host, names, said),

@@ -21,9 +21,10 @@ The model, and where each term comes from:
   moment, so a second dead path in a row adds nothing. The checker of multipathd adds nothing: the error of the I/O
   itself fails the path. It counts for the way back only: a path is in use again up to `polling_interval` after its
   session is.
-  One exception: where only what this host sends is lost, the target's own no-ops still come, and each begins the wait
-  anew. LIO sends one every 15 s and then waits 30 s for the answer: so up to `noop_interval` + `noop_timeout` more
-  (measured: 26.4 s of 20). What another target does nobody tells, so it is in no limit.
+  One exception: where only what this host sends is lost, the target's own no-ops still come, and each should begin the
+  wait anew (any byte does). LIO sends one every 15 s and then waits 30 s for the answer: so up to `noop_interval` +
+  `noop_timeout` more. Measured once: 26.4 s of 20; that this was why was not traced. What another target does nobody
+  tells, so it is in no limit.
 - RESET: the end of the TCP connection is seen at once, so `recovery_tmo` alone; less where the login anew is quicker.
 - OFFLINE: a path that is failed by hand still finishes what it has begun: no wait.
 - With `fast_fail` and a watcher that runs, the timers do not count. "link": the loss of carrier is seen at once, by

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from mpio.errors import CannotWrite, MpioError
+from mpio.errors import CannotWrite, Interrupted, MpioError
 
 if TYPE_CHECKING:
     from mpio.findings import Finding
@@ -84,18 +84,16 @@ class Console:
 
     def confirm(self, question: str) -> None:
         """Ask on the terminal; MpioError where the answer is no."""
-        from rich.console import Console as Terminal
         from rich.prompt import Confirm
 
-        if not Confirm.ask(question, console=Terminal(stderr=True), default=False):
+        if not _asked(Confirm, question, default=False):
             raise MpioError("not confirmed: nothing was done")
 
     def ask(self, question: str, default: str = "") -> str:
         """A line of answer from the terminal; `default` is what an empty one means."""
-        from rich.console import Console as Terminal
         from rich.prompt import Prompt
 
-        return str(Prompt.ask(question, console=Terminal(stderr=True), default=default, show_default=bool(default)))
+        return str(_asked(Prompt, question, default=default, show_default=bool(default)))
 
     def ran(self, line: str) -> None:
         self.say(f"+ {line}")
@@ -242,6 +240,18 @@ class Console:
         for said, names in alike.items():
             whose = f"all {len(names)} LUNs" if len(alike) == 1 and len(names) > 1 else ", ".join(names)
             self.out(clean(f"{whose}: {said}"))
+
+
+def _asked(kind: Any, question: str, **options: object) -> object:
+    """The answer from the terminal; one that is closed instead (Ctrl-D) says what Ctrl-C says."""
+    from rich.console import Console as Terminal
+    from rich.text import Text
+
+    try:
+        # not as rich's markup: names that an array gave may stand in it
+        return kind.ask(Text(clean(question), style="prompt"), console=Terminal(stderr=True), **options)
+    except EOFError:
+        raise Interrupted from None
 
 
 @contextlib.contextmanager

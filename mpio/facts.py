@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
@@ -29,7 +30,9 @@ def of(machine: Machine, host: Host) -> Facts:
 
 
 def versions(machine: Machine) -> tuple[tuple[str, str], ...]:
-    packages = dpkg.versions(machine.files, PACKAGES)
+    packages: dict[str, str] = {}
+    with contextlib.suppress(MpioError):
+        packages = dpkg.versions(machine.files, PACKAGES)
     if "open-iscsi" not in packages:
         packages |= _asked(machine)
     return (
@@ -49,7 +52,10 @@ def _asked(machine: Machine) -> dict[str, str]:
 
 
 def _distribution(machine: Machine) -> str:
-    text = next((t for path in RELEASES if (t := machine.files.text(path))), "")
+    try:
+        text = next((t for path in RELEASES if (t := machine.files.text(path))), "")
+    except MpioError:
+        text = ""
     line = next((line for line in text.splitlines() if line.startswith("PRETTY_NAME=")), "")
     try:
         return " ".join(shlex.split(line.partition("=")[2])) or "an unknown distribution"

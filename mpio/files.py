@@ -87,7 +87,7 @@ class Files:
                 _write_in_place(self.root + path, data)
                 return
             place = _through_link(self.root + path)
-            make_directories(os.path.dirname(place))
+            make_directories(_folder(place))
             _replace(place, data, mode, durable, self.root + beside if beside else "")
 
     def remove(self, path: str) -> None:
@@ -98,7 +98,7 @@ class Files:
                 os.unlink(place)
             except (FileNotFoundError, NotADirectoryError):
                 return
-            _sync_directory(os.path.dirname(place))
+            _sync_directory(_folder(place))
 
 
 def directory_mode(path: str) -> int:
@@ -110,7 +110,7 @@ def make_directories(path: str) -> None:
     """Make the directory and the missing ones above it, durably and whatever the umask."""
     if os.path.isdir(path):
         return
-    above = os.path.dirname(path)
+    above = _folder(path)
     make_directories(above)
     mode = directory_mode(path)
     try:
@@ -119,6 +119,11 @@ def make_directories(path: str) -> None:
         return
     os.chmod(path, mode)
     _sync_directory(above)
+
+
+def _folder(path: str) -> str:
+    """Where the file is; of a bare name it is where we are."""
+    return os.path.dirname(path) or "."
 
 
 @contextlib.contextmanager
@@ -158,7 +163,7 @@ def _through_link(place: str) -> str:
 
 
 def _replace(place: str, data: bytes, mode: int | None, durable: bool, beside: str) -> None:
-    directory = os.path.dirname(place)
+    directory = _folder(place)
     if not beside or os.stat(beside).st_dev != os.stat(directory).st_dev:
         beside = directory
     try:
@@ -166,7 +171,7 @@ def _replace(place: str, data: bytes, mode: int | None, durable: bool, beside: s
     except FileNotFoundError:
         before = None
     if before and not stat.S_ISREG(before.st_mode):
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EEXIST, "it is no file")
     _sweep(beside)
     temporary = f"{beside}/{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

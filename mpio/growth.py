@@ -45,6 +45,9 @@ def carry_out(machine: Machine, mapped: Map, way: Way, outcome: apply.Outcome, t
     outcome.done = list(dict.fromkeys(outcome.done))
     found = tuple(_wrong(machine, mapped, way, outcome, tell))
     outcome.left = way.steps if found else ()
+    if way.resize and way.joins and not found:
+        apply.carry_out(machine, way.joins, outcome, tell)
+        settle.maps(machine, {mapped.wwid})
     return found
 
 

@@ -6,22 +6,20 @@ map goes on with the disk, now another LUN's: only the array itself tells.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mpio import capacity
+from mpio import sgio
 from mpio.host import Host, Path
 from mpio.machine import Machine
-from mpio.tools import vpd
+from mpio.tools import scsi, vpd
 
-AT_ONCE = 16
+_ASKED = tuple(sgio.Question(c, vpd.REPLY) for c in (vpd.STANDARD, vpd.inquiry(vpd.IDENTITY), vpd.inquiry(vpd.SERIAL)))
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`gone`: no answer, or that there is no such LUN. `wwids` is empty, too, where the disk tells no identity."""
+    """`gone`: that there is no such LUN. `wwids` is empty, too, where the disk tells no identity."""
 
     gone: bool = True
     wwids: frozenset[str] = frozenset()
@@ -45,13 +43,9 @@ def _plain(wwid: str) -> str:
 
 
 def of(machine: Machine, devs: Iterable[str]) -> dict[str, Said]:
-    """What each of these disks says. One that is blocked holds its thread until the kernel gives it up."""
-    devs = tuple(devs)
-    if not devs:
-        return {}
-    places = [f"{machine.files.root}/dev/{dev}" for dev in devs]
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(devs))) as pool:
-        return dict(zip(devs, pool.map(_asked, places), strict=True))
+    """What each of these disks says. One that does not answer is left out: that says nothing of who it is."""
+    said = sgio.replies({dev: f"{machine.files.root}/dev/{dev}" for dev in devs}, _ASKED)
+    return {dev: one for dev, replies in said.items() if (one := _told(*replies))}
 
 
 def can_answer(host: Host) -> tuple[Path, ...]:
@@ -60,24 +54,20 @@ def can_answer(host: Host) -> tuple[Path, ...]:
     return tuple(p for p in host.paths if p.device_state == "running" and p.sid in alive)
 
 
-def strangers(machine: Machine, host: Host) -> dict[str, str]:
+def of_maps(machine: Machine, host: Host) -> dict[str, Said]:
+    """What each disk of a map says."""
+    return of(machine, (p.dev for p in can_answer(host) if p.dm))
+
+
+def strangers(host: Host, heard: Mapping[str, Said]) -> dict[str, str]:
     """The disks of maps that say another identity than their map's, each with what it says."""
     of_map = {m.dm: m.wwid for m in host.maps}
-    mine = {p.dev: of_map[p.dm] for p in can_answer(host) if p.dm in of_map}
-    return {dev: said.wwid for dev, said in of(machine, mine).items() if said.is_another(mine[dev])}
+    mine = {p.dev: of_map[p.dm] for p in host.paths if p.dm in of_map}
+    return {dev: said.wwid for dev, said in heard.items() if dev in mine and said.is_another(mine[dev])}
 
 
-def _asked(place: str) -> Said:
-    try:
-        fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return Said()
-    try:
-        gone = vpd.is_gone(capacity.sent(fd, vpd.STANDARD, vpd.REPLY))
-        identity = capacity.sent(fd, vpd.inquiry(vpd.IDENTITY), vpd.REPLY)
-        serial = capacity.sent(fd, vpd.inquiry(vpd.SERIAL), vpd.REPLY)
-    except OSError:
-        return Said()
-    finally:
-        os.close(fd)
-    return Said(gone, vpd.parse_identities(identity), vpd.parse_serial(serial))
+def _told(standard: sgio.Reply, identity: sgio.Reply, serial: sgio.Reply) -> Said | None:
+    """None where it neither answered nor said that it is not there: busy, reserved, just failing."""
+    if not standard.data and not scsi.says_no_lun(standard.sense):
+        return None
+    return Said(vpd.is_gone(standard.data), vpd.parse_identities(identity.data), vpd.parse_serial(serial.data))

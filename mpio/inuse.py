@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from mpio.host import Host, User
@@ -40,6 +41,12 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
         for dev, name in _descriptors(read, stacked):
             found[User(stacked[dev], "process", name)] = None
     return tuple(found)
+
+
+def keepers(read: sysfs.Reader, host: Host) -> Counter[str]:
+    """How often multipathd and udev's workers have each map open, or a partition of it, by which nobody loses."""
+    stacked = {dev: m.dm for m in host.maps for dev in _above(read, m.dm)}
+    return Counter(stacked[dev] for dev, pid in _opened(read, stacked) if _program(read, pid) in KEEPERS)
 
 
 def _above(read: sysfs.Reader, dev: str) -> Iterator[str]:
@@ -97,13 +104,19 @@ def _swaps(read: sysfs.Reader) -> Iterator[str]:
 
 
 def _descriptors(read: sysfs.Reader, devs: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for dev, pid in _opened(read, devs):
+        if _program(read, pid) not in KEEPERS:
+            yield dev, f"{sysfs.word(read, f'/proc/{pid}/comm')} ({pid})"
+
+
+def _opened(read: sysfs.Reader, devs: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """(device, process) of every descriptor on one of these."""
     for pid in _processes(read):
         for fd in read.names(f"/proc/{pid}/fd"):
             path = read.target(f"/proc/{pid}/fd/{fd}")
             dev = path.rpartition("/")[2] if path.startswith("/dev/") else ""
-            if dev in devs and _program(read, pid) not in KEEPERS:
-                name = sysfs.word(read, f"/proc/{pid}/comm")
-                yield dev, f"{name} ({pid})"
+            if dev in devs:
+                yield dev, pid
 
 
 def _program(read: sysfs.Reader, pid: str) -> str:

@@ -20,7 +20,7 @@ PLAIN = 8  # one of letters and digits shorter than this counts as a whole word 
 
 _KEY = re.compile(r"password|passwd|secret|token|api_?key", re.I)
 _LINE = re.compile(r"^[^#\n]*?password(?:_in)?\"?[^\S\n]*[=:][^\S\n]*(\S[^\n]*?)[^\S\n]*$", re.I | re.M)
-_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'@]+@", re.I)
+_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"']+@", re.I)
 # [[watch.alert]] url = "mailto://…" and exec = ["/usr/local/sbin/page", …], also in a comment or a broken file.
 _URL = re.compile(r"((?<![\w-])[\"']?url[\"']?[^\S\n]*=[^\S\n]*)(\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|[^\n]*)", re.S)
 _EXEC = re.compile(
@@ -28,6 +28,7 @@ _EXEC = re.compile(
 )
 _FILE = re.compile(r"(?:password_file|password_in_file|url_file)[\"']?\s*=\s*[\"']+([^\"'\n]+)[\"']")
 _SCHEME = re.compile(r"[\"']+([a-z][a-z0-9+.-]*)://", re.I)
+_ANY = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s\"'*][^\s\"']*", re.I)  # a key that is none of ours holds one too
 _WORD = re.compile(r"\[\s*([\"'])(/[^\"'\n]*)\1")
 
 
@@ -52,10 +53,11 @@ def in_site(text: str) -> Named:
         return Named(files=frozenset(_FILE.findall(text)))
     leaves = list(_leaves("", said))
     files = frozenset(v for k, v in leaves if k.endswith(("password_file", "password_in_file", "url_file")))
-    found = {v for k, v in leaves if _KEY.search(k.rpartition(".")[2]) and not k.endswith("_file")}
+    keyed = (v for k, v in leaves if _KEY.search(k.rpartition(".")[2]) and not k.endswith("_file"))
+    found = {line.strip() for value in keyed for line in value.splitlines() if line.strip()}
     for key, value in leaves:
-        if key.endswith(".url"):
-            found |= of_url(value)
+        if key.endswith(".url") or "://" in value:
+            found |= of_url(value.strip())
         elif ".exec." in f"{key}." and not value.startswith(("/", "--")):
             found.add(value)
         elif ".exec." in f"{key}." and "=" in value:
@@ -85,7 +87,7 @@ def of_url(url: str) -> set[str]:
 
 def site(text: str) -> str:
     """The text of a site file without what its alerts hold."""
-    return _EXEC.sub(_exec, _URL.sub(_url, text))
+    return _EXEC.sub(_exec, _ANY.sub(rf"\g<1>{MASK}", _URL.sub(_url, text)))
 
 
 def _url(found: re.Match[str]) -> str:
@@ -105,8 +107,9 @@ class Eraser:
     known: re.Pattern[str] | None
 
     def __call__(self, text: str) -> str:
-        masked = _USER.sub(rf"\g<1>{MASK}@", recording.mask(text))
-        return self.known.sub(MASK, masked) if self.known else masked
+        # keys first: a secret may be a word that they are told by; URLs last: half a secret is found no more
+        masked = recording.mask(text)
+        return _USER.sub(rf"\g<1>{MASK}@", self.known.sub(MASK, masked) if self.known else masked)
 
 
 def eraser(secrets: Iterable[str]) -> Eraser:
@@ -123,6 +126,8 @@ def _pattern(spelt: str) -> str:
 def _spellings(secret: str) -> set[str]:
     data = secret.encode("utf-8", "surrogateescape")
     words = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], shlex.quote(secret), html.escape(secret)}
+    as_jinja = html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")  # markupsafe's
+    words |= {json.dumps(secret, ensure_ascii=False)[1:-1], as_jinja}
     if data.decode("utf-8", "ignore") == secret:
         words |= {quote(secret, safe=""), quote(secret), quote_plus(secret)}
     if len(data) >= 6:

@@ -34,7 +34,7 @@ def carry_out(machine: Machine, all_of: Away, outcome: apply.Outcome, tell: appl
     refused: tuple[Finding, ...] = ()
     todo: tuple[Step, ...] = (*all_of.first, *all_of.disks)
     for _ in range(ROUNDS):
-        if not _done(machine, todo, outcome, tell) and not set(all_of.first) <= set(outcome.done):
+        if not _round(machine, all_of, todo, outcome, tell) and not set(all_of.first) <= set(outcome.done):
             break
         settle.udev(machine, SETTLE)
         outcome.host = look(machine)
@@ -52,7 +52,22 @@ def carry_out(machine: Machine, all_of: Away, outcome: apply.Outcome, tell: appl
         forget(machine, all_of.wwid)
         outcome.host = look(machine)  # a scan may have found it again meanwhile
         outcome.left = removing.come_back(outcome.host, all_of.wwid)
+        if refused:  # the map is gone, but somebody uses a disk of it
+            outcome.left = removing.deletions(outcome.host, all_of.wwid)
     return refused
+
+
+def _round(machine: Machine, all_of: Away, todo: tuple[Step, ...], outcome: apply.Outcome, tell: apply.Tell) -> bool:
+    """The steps in order, those about disks by another look and only if nobody uses them: the flush before them may
+    take minutes, in which a name or an address can go to another disk, and somebody take up one that no map holds now.
+    """
+    cut = next((number for number, step in enumerate(todo) if removing.is_about_a_disk(step)), len(todo))
+    if not _done(machine, todo[:cut], outcome, tell):
+        return False
+    if cut == len(todo):
+        return True
+    now = removing.away(look(machine), all_of.wwid, forced=all_of.forced)
+    return not now.refused and _done(machine, now.disks, outcome, tell)
 
 
 def _done(machine: Machine, steps: tuple[Step, ...], outcome: apply.Outcome, tell: apply.Tell) -> bool:

@@ -59,8 +59,13 @@ PACKAGES = {
 
 
 def own_program() -> tuple[str, ...]:
-    """This mpio as a unit may start it: by absolute paths, with the folders that it was told to import from."""
+    """This mpio as a unit may start it: by absolute paths, with the folders that it was told to import from, and with
+    its own where it is not installed (`python -m mpio` in a checkout).
+    """
     folders = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(":") if folder]
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if own not in folders and os.path.basename(own) not in ("site-packages", "dist-packages"):
+        folders.append(own)
     told = ("/usr/bin/env", f"PYTHONPATH={':'.join(folders)}") if folders else ()
     return (*told, sys.executable, "-m", "mpio")
 

@@ -172,7 +172,7 @@ def _site(valid: Tree, path: str) -> Site:
         polling_interval=multipath.get("polling_interval"),
         luns=tuple(luns),
         watch=Watch(alerts=tuple(Alert(**a) for a in alerts), **{k: v for k, v in watch.items() if k != "alert"}),
-        path=path,
+        path=os.path.abspath(path) if path else "",  # a unit may start us with it, from anywhere
     )
 
 

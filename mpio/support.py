@@ -6,8 +6,9 @@ import fnmatch
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,7 +23,10 @@ from mpio.tools import journalctl
 
 T = TypeVar("T")
 JOURNAL = 20_000  # lines
-LOOK, ASK = 180.0, 60.0  # seconds; programs have limits of their own, these are for one that the kernel holds
+# Seconds. Programs have limits of their own, these are for one that the kernel holds; IN_ALL for many that are slow.
+LOOK, ASK, IN_ALL = 120.0, 45.0, 420.0
+# Of a file of secrets: one that was named by mistake must not become a pattern of a million characters or branches.
+LINES, CHARACTERS = 100, 1 << 16
 UNITS = (*questions.UNITS, "iscsid.socket", "multipathd.socket", "multipath-tools.service", "mpio-*")
 FILES = f"""{questions.FILES}
 /etc/os-release /proc/modules /proc/mounts /proc/swaps /proc/mdstat
@@ -66,6 +70,7 @@ class Gathering:
     heard: Heard
     members: list[Member] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    end: float = field(default_factory=lambda: time.monotonic() + IN_ALL)
 
     @classmethod
     def of(cls, machine: Machine) -> Gathering:
@@ -73,10 +78,14 @@ class Gathering:
         return cls(Machine(heard, machine.files), heard)
 
     def tried(self, what: str, ask: Callable[[], T], seconds: float = ASK) -> T | None:
-        """The answer, None where there is none; never longer than so many seconds.
+        """The answer, None where there is none; never longer than so many seconds, nor than all may take together.
 
         The asking goes on in a thread that nobody waits for: a program that the kernel holds cannot be ended.
         """
+        left = min(seconds, self.end - time.monotonic())
+        if left <= 0:
+            self.failed.append(f"{what}: not asked, the others took {IN_ALL:g} s")
+            return None
         answer: Future[T] = Future()
 
         def work() -> None:
@@ -84,14 +93,18 @@ class Gathering:
                 answer.set_result(ask())
             except MpioError as error:
                 answer.set_exception(error)
+            finally:
+                answer.cancel()  # a fault of our own, which Python tells of: the rest is wanted all the same
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            return answer.result(seconds)
+            return answer.result(left)
         except MpioError as error:
             self.failed.append(f"{what}: {error.message}")
+        except CancelledError:
+            self.failed.append(f"{what}: mpio made a mistake there")
         except TimeoutError:
-            self.failed.append(f"{what}: no answer within {seconds:g} s")
+            self.failed.append(f"{what}: no answer within {left:.3g} s")
         return None
 
     def add(self, name: str, text: str, says: str = "", *, newest_last: bool = False) -> None:
@@ -103,9 +116,13 @@ def asks(got: Gathering, host: Host) -> None:
     for name, ask in questions.harmless(host).items():
         got.tried(name, lambda ask=ask: ask(got.heard.once))  # type: ignore[misc]
     got.tried("sysfs", lambda: got.heard(*questions.tree(questions.SYSFS).argv, ok=None))
-    journal = Machine(got.heard.run, got.machine.files)  # they are members of their own, not recordings
-    units = got.tried("the journal", lambda: journalctl.of_units(journal.run, UNITS, JOURNAL))
-    kernel = got.tried("the kernel's log", lambda: journalctl.of_kernel(journal.run, JOURNAL))
+
+
+def journal(got: Gathering) -> None:
+    """The logs are members of their own, not recordings. To be asked first: on a sick host they tell the most."""
+    run = got.heard.run
+    units = got.tried("the journal", lambda: journalctl.of_units(run, UNITS, JOURNAL))
+    kernel = got.tried("the kernel's log", lambda: journalctl.of_kernel(run, JOURNAL))
     got.add("journal/units.txt", units or "", "iscsid, multipathd and mpio since the last boot", newest_last=True)
     ours = bundle.of_kernel(kernel or "")
     got.add("journal/kernel.txt", ours, "the kernel's lines about disks, sessions and links", newest_last=True)
@@ -136,8 +153,8 @@ def files(got: Gathering, site_path: str, sealed: Iterable[str]) -> frozenset[st
 
 def secrets_of(got: Gathering, named: redact.Named) -> frozenset[str]:
     """The secrets of the site, with what is in the files that it names: to take them out, these are never members."""
-    inside = (text(got, path) or "" for path in named.files)
-    lines = {line.strip() for said in inside for line in said.splitlines()}
+    inside = ((text(got, path) or "")[:CHARACTERS] for path in named.files)
+    lines = {line.strip() for said in inside for line in said.splitlines()[:LINES]}
     return named.secrets | {word for line in lines for word in (line, *redact.of_url(line)) if word}
 
 

@@ -153,10 +153,15 @@ def settled(site: Site, host: Host) -> Site:
     return replace(
         site,
         portals=(*site.portals, *more),
-        targets=tuple(sorted({f.target for f in found})),
+        targets=tuple(sorted({glob(f.target) for f in found})),
         layout=layout(site, host),
         arp="set" if ground.same_subnet(site, host) else "keep",
     )
+
+
+def glob(target: str) -> str:
+    """The target's name as a site file may have it: a character that has no place there is any one."""
+    return re.sub(r"[^A-Za-z0-9.:_-]", "?", target)
 
 
 def layout(site: Site, host: Host) -> str:

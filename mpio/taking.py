@@ -64,6 +64,12 @@ def add(
     machine: Machine, site: Site, wish: SiteLun, asked: apply.Asked, tell: apply.Tell
 ) -> tuple[Change, apply.Outcome]:
     """Have the sessions show the LUN, check it, then bring it into the site file and into use."""
+    known = any(lun.wwid == wish.wwid for lun in site.luns)
+    why = f"{wish.wwid} is not in the site file"
+    change = changed(
+        machine, site, lambda text: text if known else sitetext.with_lun(text, wish.wwid, wish.alias or ""), why
+    )
+
     host = asked.first
     planned = topology.pairs(site, host)
     looked = apply.Outcome(host=host)
@@ -72,12 +78,6 @@ def add(
         scan.whole(machine, host, planned, wish.wwid)
     host = observe.host(machine, site, observe.Look.USERS)
     _check(machine, site, host, wish, asked.forced)
-
-    known = any(lun.wwid == wish.wwid for lun in site.luns)
-    why = f"{wish.wwid} is not in the site file"
-    change = changed(
-        machine, site, lambda text: text if known else sitetext.with_lun(text, wish.wwid, wish.alias or ""), why
-    )
     change = replace(change, wishes=(wish,))
     return change, carry_out(machine, change, replace(asked, first=host, pick=own(wish)), looked, tell)
 
@@ -154,7 +154,7 @@ def carry_out(
         apply.carry_out(machine, (write,), before, tell, strict=True)
         if failed := before.failed.get(apply.key(write)):
             _, said, _ = failed
-            raise MpioError(f"the site file was not changed: {said}", "nothing else was changed, either")
+            raise MpioError(f"the site file was not changed: {said}", "nothing else was, but new disks may be there")
     outcome = apply.site(machine, change.site, asked, tell)
     outcome.done[:0] = before.done
     outcome.failed = {**before.failed, **outcome.failed}

@@ -13,8 +13,8 @@ from mpio.findings import Finding, finding
 from mpio.host import Host, Pair, Session
 from mpio.plan.shape import Share
 from mpio.site import SiteIface
-from mpio.step import Command, Part, Step
-from mpio.tools import iscsierr, iscsitrial, multipath
+from mpio.step import Command, Part, Step, Write
+from mpio.tools import iscsierr, iscsitrial, multipath, udevadm
 from mpio.tools.iscsierr import Code
 
 OK = (Code.SUCCESS, Code.NO_OBJS_FOUND)
@@ -68,6 +68,12 @@ def ended(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     why = f"{len(going)} sessions of `mpio init` are to end"
     steps.append(Command(Part.LOGIN, why, iscsitrial.logout(nics, tpgts), OK))
     return Share(tuple(steps))
+
+
+def rules_gone() -> tuple[Step, ...]:
+    """The rules by which nobody takes up these sessions' disks; udevd sees by itself that they are gone."""
+    why = "the sessions of `mpio init` have ended"
+    return tuple(Write(Part.LOGIN, why, path, None) for path in udevadm.left_alone(iscsitrial.PREFIX))
 
 
 def told(nics: Mapping[str, str], due: Iterable[Pair], host: Host, said: Mapping[Pair, int]) -> Iterator[Finding]:

@@ -26,8 +26,17 @@ def wrong(status: os.stat_result, owners: frozenset[int], bits: int) -> str:
 
 def of_site(status: os.stat_result, owner: int) -> str:
     """A site file may be the caller's own: also of one who came by sudo, who could write any other."""
+    return wrong(status, callers(owner), 0o022)
+
+
+def callers(owner: int) -> frozenset[int]:
     caller = os.environ.get("SUDO_UID", "")
-    return wrong(status, frozenset({owner, os.geteuid(), int(caller) if caller.isdecimal() else owner}), 0o022)
+    return frozenset({owner, os.geteuid(), int(caller) if caller.isdecimal() else owner})
+
+
+def of_output(path: str) -> str:
+    """Why not to replace this file: it would stay its owner's, who may have laid it there to read what we write."""
+    return wrong(os.stat(path), callers(0), 0) if os.path.exists(path) else ""
 
 
 def of_secret(path: str, owner: int) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from mpio import observe, settle, trials
 from mpio.errors import MpioError
-from mpio.findings import Finding
-from mpio.host import Host, Iface, Pair, Portal
+from mpio.findings import Finding, finding
+from mpio.host import Host, Iface, Pair, Portal, Session
 from mpio.machine import Machine
 from mpio.observe import kernel
 from mpio.observe import portals as ask
@@ -32,7 +32,10 @@ class Seen:
 
 @contextlib.contextmanager
 def iscsid(machine: Machine, start: Command | None) -> Iterator[None]:
-    """iscsid running for as long as this lasts; `start` is the step that starts it where it does not run."""
+    """iscsid running for as long as this lasts; `start` is the step that starts it where it does not run.
+
+    It stays where a session does, of this look or of somebody who logged in meanwhile: nobody else would bring it back.
+    """
     if start is None:
         yield
         return
@@ -40,7 +43,8 @@ def iscsid(machine: Machine, start: Command | None) -> Iterator[None]:
         machine.run(*start.argv, timeout=120)
         yield
     finally:
-        machine.run(*systemctl.stop(systemctl.ISCSID), ok=None, timeout=120)
+        if not kernel.look(machine, None, None).sessions:
+            machine.run(*systemctl.stop(systemctl.ISCSID), ok=None, timeout=120)
 
 
 def asked(machine: Machine, site: Site, seen: Host, portals: Iterable[Portal]) -> Host:
@@ -86,15 +90,23 @@ def ended(machine: Machine) -> Share:
         share = trials.ended(observe.host(machine, None, observe.Look.USERS))
         return not share.refused
 
-    if trials.ours(kernel.look(machine, None, None)):
+    if _sessions(machine):
         settle.until(idle, IDLE)
+        said = ""
         for step in share.steps:
             if isinstance(step, Command):
-                machine.run(*step.argv, ok=None, timeout=120)
+                said = machine.run(*step.argv, ok=None, timeout=120).err.strip()
         machine.run(*udevadm.settle(int(settle.STILL)), ok=None, timeout=None)
+        if not share.refused and not settle.until(lambda: not _sessions(machine), IDLE):
+            stay = (finding("MP107", f"the logout of session {s.sid}", said) for s in _sessions(machine))
+            share = replace(share, refused=tuple(stay))
     there = [path for path in RULES if machine.files.text(path) is not None]
     if there and not share.refused:
         for path in there:
             machine.files.remove(path)
         machine.run(*udevadm.reload_rules(), ok=None)
     return share
+
+
+def _sessions(machine: Machine) -> tuple[Session, ...]:
+    return trials.ours(kernel.look(machine, None, None))

@@ -302,8 +302,8 @@ def _systemctl(host: Host, verb: str, words: tuple[str, ...], san: San) -> Host:
     if verb == "daemon-reload":
         return host
     *options, name = words
-    if name == "mpio-online.timer":
-        return _timer(host, verb)
+    if name.startswith("mpio-online."):
+        return _timer(host, name, verb)
     if name == "mpio-routes.service":
         return _routes_unit(host, verb, tuple(options))
     unit = host.unit(name)
@@ -343,9 +343,9 @@ def _executed(host: Host, text: str, start: str) -> Host:
     return host
 
 
-def _timer(host: Host, verb: str) -> Host:
-    others = tuple(u for u in host.units if u.name != "mpio-online.timer")
-    on = Unit("mpio-online.timer", "loaded", "active", "enabled")
+def _timer(host: Host, name: str, verb: str) -> Host:
+    others = tuple(u for u in host.units if u.name != name)
+    on = Unit(name, "loaded", "active", "enabled")
     return replace(host, units=others if verb == "disable" else (*others, on))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mpio import console, topology, view
 from mpio.console import Console
-from mpio.errors import MpioError, UsageError
+from mpio.errors import Interrupted, MpioError, UsageError
 from mpio.findings import finding
 from mpio.step import Command, Part, Write
 
@@ -219,3 +219,21 @@ def test_the_ifaces_of_a_list_stand_under_those_of_the_site(capsys: Capture) -> 
         ["sw-iscsi-0", "eth1", "00:0c:29:94:5b:83", "10.10.8.14/24", "1500", "up", "2", "2", "yes"],
         ["sw-iscsi-1", "eth1", "00:0c:29:94:5b:83", "10.10.8.14/24", "1500", "up", "2", "2", "wants", "eth2"],
     ]
+
+
+def test_a_question_is_no_markup_and_a_closed_terminal_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    said = iter(["y", ""])
+    monkeypatch.setattr("builtins.input", lambda *_: next(said))
+    Console().confirm("Remove 1LIO_[/x]\x1b[31m?")
+    assert "Remove 1LIO_[/x]\\x1b[31m?" in capsys.readouterr().err
+    assert Console().ask("Alias of 1LIO_[/bold]", "lun[/]1") == "lun[/]1"
+
+    def closed(*_: object) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    for ask in (Console().confirm, Console().ask):
+        with pytest.raises(Interrupted):
+            ask("Anything?")

@@ -47,7 +47,7 @@ def test_the_note_survives_writing_and_reading(machine: Machine) -> None:
     guard.write(machine, "eth1", back, 60)
     note = guard.read(machine)
     assert note is not None
-    assert (note.what, note.back) == ("eth1", back)
+    assert (note.what, note.pid, note.back) == ("eth1", os.getpid(), back)
     assert before + 60 <= note.deadline <= time.clock_gettime(time.CLOCK_BOOTTIME) + 60
     assert os.stat(guard.NOTES).st_mode & 0o777 == 0o600
     guard.forget(machine)
@@ -55,7 +55,7 @@ def test_the_note_survives_writing_and_reading(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "what": "x", "deadline": 1, "back": [{}]}']
+    "text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "what": "x", "pid": 1, "deadline": 1, "back": [{}]}']
 )
 def test_a_note_that_is_none_of_ours_is_an_error(machine: Machine, text: str) -> None:
     Path(guard.NOTES).write_text(text)
@@ -71,6 +71,13 @@ def test_what_does_not_work_at_once_is_tried_again_and_what_never_works_is_said(
     well = Write(Part.IFACES, WHY, str(tmp_path / "file"), "0\n", None)
     assert guard.restore(machine, (late, never, well), patience=2.0) == (never,)
     assert (tmp_path / "file").read_text() == "0\n"
+
+
+def test_a_multipathd_that_was_too_busy_has_not_done_it(machine: Machine, tmp_path: Path) -> None:
+    """0.9.4 answers "timeout" and exits with 0."""
+    busy = command("sh", "-c", f"test -e {tmp_path}/now && echo ok || {{ touch {tmp_path}/now; echo timeout; }}")
+    assert guard.restore(machine, (busy,), patience=0.0) == (busy,)
+    assert guard.restore(machine, (busy,)) == ()
 
 
 def test_mend_puts_back_what_was_left_away(machine: Machine, tmp_path: Path) -> None:
@@ -109,10 +116,11 @@ class Watched:
         assert ready.recv(100) == b"READY=1"
         ready.close()
 
-    def away(self, seconds: float) -> None:
+    def away(self, seconds: float, pid: int = 0) -> None:
         step = {"part": "ifaces", "why": WHY, "path": str(self.file), "text": "0\n"}
         deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + seconds
-        text = json.dumps({"format": 1, "what": "eth1", "deadline": deadline, "back": [step]})
+        document = {"format": 1, "what": "eth1", "pid": pid or self.drill.pid, "deadline": deadline, "back": [step]}
+        text = json.dumps(document)
         self.notes.with_suffix(".new").write_text(text)
         self.notes.with_suffix(".new").rename(self.notes)
 
@@ -143,6 +151,42 @@ def test_the_guard_does_nothing_where_the_drill_ended_well(watched: Watched) -> 
     watched.drill.wait()
     _, said = watched.guard.communicate(timeout=30)
     assert (watched.guard.returncode, said, watched.file.exists()) == (0, "", False)
+
+
+def test_a_guard_that_is_stopped_while_it_puts_back_goes_on(watched: Watched) -> None:
+    watched.away(600)
+    os.killpg(watched.drill.pid, signal.SIGKILL)
+    watched.drill.wait()
+    assert settle.until(watched.file.exists, 30)
+    watched.guard.terminate()
+    watched.guard.communicate(timeout=30)
+    assert (watched.guard.returncode, watched.notes.exists()) == (0, False)
+
+
+def test_the_guard_leaves_alone_what_another_drill_has_taken_away(watched: Watched) -> None:
+    watched.away(0, pid=os.getpid())
+    watched.drill.terminate()
+    watched.drill.wait()
+    watched.guard.communicate(timeout=30)
+    assert (watched.guard.returncode, watched.file.exists(), watched.notes.exists()) == (0, False, True)
+
+
+def test_the_guard_does_not_forget_what_a_later_drill_takes_away(watched: Watched) -> None:
+    watched.away(600)
+    os.killpg(watched.drill.pid, signal.SIGKILL)
+    watched.drill.wait()
+    assert settle.until(watched.file.exists, 30)
+    watched.away(600, pid=os.getpid())  # within AGAIN
+    watched.guard.communicate(timeout=30)
+    assert (watched.guard.returncode, watched.notes.exists()) == (0, True)
+
+
+def test_mend_says_what_cannot_be_put_back(machine: Machine) -> None:
+    said: list[str] = []
+    guard.write(machine, "eth1", (command("sh", "-c", "exit 1"),), 60)
+    guard.mend(machine, said.append)
+    assert said[1:] == ["not put back: sh -c exit 1"]
+    assert guard.read(machine) is None  # once more is enough: its disk may be gone for good
 
 
 def test_the_guard_puts_back_when_the_drill_hangs(watched: Watched) -> None:
@@ -184,6 +228,23 @@ def test_the_reader_notes_errors_and_goes_on(disk: Path, tmp_path: Path) -> None
     with reader.reading((str(tmp_path / "none"), str(disk))) as now:
         assert settle.until(lambda: not now.good_since(0.0) and {s.number for s in now.samples} == {0, 1}, 30)
     assert {s.error for s in now.samples if s.number == 0} == {2}  # ENOENT
+
+
+def test_the_reader_keeps_nothing_of_the_drill(disk: Path, tmp_path: Path) -> None:
+    """Its lock, above all: a read that the kernel holds would hold it for the next mpio."""
+    before = set(_children())
+    with (tmp_path / "lock").open("w"), reader.reading((str(disk),)) as now:
+        assert settle.until(lambda: now.good_since(0.0), 30)
+        (child,) = set(_children()) - before
+        kept = {os.readlink(f"/proc/{child}/fd/{fd}").partition(":")[0] for fd in os.listdir(f"/proc/{child}/fd")}
+    assert kept == {"/dev/null", "/memfd", "pipe", str(disk)}
+
+
+def test_errors_are_counted(disk: Path, tmp_path: Path) -> None:
+    with reader.reading((str(tmp_path / "none"), str(disk))) as now:
+        assert settle.until(lambda: now.good_since(0.0) or now.errors > 3, 30)
+        now.look()
+    assert now.errors == sum(s.error != 0 for s in now.samples)
 
 
 def test_the_reader_ends_with_the_drill(disk: Path) -> None:

@@ -16,6 +16,7 @@ from test_drilled import measured
 from mpio.drill import How
 from mpio.drilled import Measured
 from mpio.drills import guard, turns
+from mpio.findings import finding
 from mpio.host import Host
 from mpio.run import missing
 from mpio.step import Command, Part
@@ -98,6 +99,20 @@ def test_reads_that_failed_and_a_host_that_is_not_whole(run: Mpio, site: Path, e
     assert (away["exit"], [f["code"] for f in away["findings"]]) == (4, ["MP107"])
 
 
+def test_what_the_site_does_not_expect_must_be_back_too(run: Mpio, site: Path, ends: Ends) -> None:
+    ends(measured(whole=None))
+    said = run("drill", "eth1", "--yes", "-o", "json").json
+    assert (said["exit"], said["findings"]) == (4, [])
+
+
+def test_what_is_refused_at_the_last_moment(run: Mpio, site: Path, ends: Ends) -> None:
+    ends(refused=(finding("MP409", "hydra"),))
+    said = run("drill", "eth1", "--yes", "-o", "json").json
+    assert (said["exit"], said["drills"], said["not_drilled"]) == (1, [], ["eth1"])
+    ends(measured(), refused=(finding("MP409", "hydra"),))
+    assert run("drill", "--yes").code == 4
+
+
 def test_the_last_path_and_a_host_that_is_not_whole_are_refused(
     run: Mpio, site: Path, ends: Ends, shows: Shows
 ) -> None:
@@ -117,7 +132,8 @@ def test_bad_input(
     assert "eth1" in wrong(run, ["drill", "eth9", "--yes"], 2, "unknown-name")
     wrong(run, ["drill", "10.10.8.90", "--how", "link", "--yes"], 2, "usage")
     wrong(run, ["drill", "--yes", "--plot", str(tmp_path)], 2, "usage")
-    wrong(run, ["drill", "--yes", "--plot", str(tmp_path / "none" / "x.svg")], 2, "usage")
+    wrong(run, ["drill", "--yes", "--plot", "/dev/null"], 2, "usage")
+    wrong(run, ["drill", "--yes", "--plot", str(tmp_path / "none" / "x.svg")], 1, "cannot-write")
     wrong(run, ["drill"], 2, "needs-yes")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "mpio-toolkit[plot]" in wrong(run, ["drill", "--yes", "--plot", str(tmp_path / "x.svg")], 1, "could-not")

@@ -51,6 +51,15 @@ def test_bytes_survive_reading_and_writing(data: bytes) -> None:
         os.unlink(path)
 
 
+def test_a_bare_name_is_a_file_where_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("x.prom", "new/folder/x.prom"):
+        files.write(path, "1\n")
+        assert (tmp_path / path).read_text() == "1\n"
+    files.remove("x.prom")
+    assert [p.name for p in tmp_path.iterdir()] == ["new"]
+
+
 def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert files.text(f"{tmp_path}/no") is None

@@ -59,7 +59,7 @@ HOMES = {
             "scan",
             "serve",
         ),
-        *("settle", "tryout", "support", "taking", "udev", "watch"),
+        *("settle", "sgio", "tryout", "support", "taking", "udev", "watch"),
     ),
     "console": ("console", "luntext", "progress", "typeset"),
     "commands": ("commands", "lab"),

@@ -214,6 +214,7 @@ class Steps:
         self.root = tmp_path
         self.host = fakes.bare_host()
         self.fails: BaseException | None = None
+        self.stays = False
         monkeypatch.setattr(observe, "host", lambda *_: self.host)
         monkeypatch.setattr(kernel, "look", lambda *_: self.host)
         monkeypatch.setattr(tryout, "RULES", {f"/{name}": "#\n" for name in ("59.rules", "61.rules")})
@@ -234,6 +235,8 @@ class Steps:
             if self.fails:
                 raise self.fails
         if script.endswith("--logout"):
+            if self.stays:
+                return Done(argv, 15, "", "iscsiadm: Could not logout of all requested sessions\n")
             self.host = replace(self.host, sessions=(), paths=())
         return Done(argv, 0, "", "")
 
@@ -277,6 +280,19 @@ def test_sessions_that_somebody_uses_stay_and_are_told(steps: Steps, monkeypatch
         trial(steps)
     assert "iscsiadm -m node --logout" not in steps.ran
     assert len(list(steps.root.glob("*.rules"))) == 2
+
+
+def test_a_logout_that_fails_is_told(steps: Steps) -> None:
+    steps.stays = True
+    with pytest.raises(MpioError, match="the logout of session 1: iscsiadm: Could not logout"):
+        trial(steps)
+    assert len(list(steps.root.glob("*.rules"))) == 2
+
+
+def test_iscsid_stays_where_a_session_does(steps: Steps) -> None:
+    with tryout.iscsid(Machine(steps, Files(str(steps.root))), discovery.start(fakes.bare_host())):
+        steps.host = HOST
+    assert steps.ran == ["systemctl start iscsid.service"]
 
 
 def test_iscsid_stops_again_only_where_it_was_started(steps: Steps) -> None:

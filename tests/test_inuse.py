@@ -166,6 +166,16 @@ def test_who_keeps_disks_open_is_known_by_its_program(tree: Tree, program: str) 
     assert users(tree, deep=True) == {User("sda", "process", "multipathd (301)")}
 
 
+def test_udevs_workers_are_counted_by_the_map_that_they_look_at(tree: Tree) -> None:
+    stacked(tree, "dm-0", "dm-7", "hydra-part1", "part1-mpath-3600144f0")
+    for pid, program in (("300", "/usr/bin/udevadm"), ("301", "/usr/bin/dd")):
+        process(tree, pid, "mnt:[1]", "worker")
+        (tree.root / f"proc/{pid}/exe").symlink_to(program)
+        holds_open(tree, pid, "/dev/dm-0")
+    holds_open(tree, "300", "/dev/dm-7")
+    assert inuse.keepers(Files(str(tree.root)), host(tree)) == {"dm-0": 2}
+
+
 def test_a_mount_of_a_bare_disk_and_its_partition(tree: Tree) -> None:
     partition(tree, "sda", "sda1", "8:1")
     tree.file("/proc/self/mountinfo", "40 22 8:1 / /boot rw - ext4 /dev/sda1 rw\n")

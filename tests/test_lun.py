@@ -14,7 +14,7 @@ import pytest
 from fakes import APPS_A01, DB_A01, HOMER_1, HOMER_2
 from test_commands import FINDING_KEYS, HOST, LUN_KEYS, SITE, Mpio, Shows, run, shows, site, well_formed, wrong
 
-from mpio import apply, identity, inventory, observe, plan, scan, settle, topology
+from mpio import apply, identity, inventory, observe, plan, scan, settle, sgio, topology
 from mpio.errors import UsageError
 from mpio.files import Files
 from mpio.host import Host, Pair, User
@@ -24,6 +24,7 @@ from mpio.memory import Offline
 from mpio.observe import kernel
 from mpio.plan import luns
 from mpio.run import Runner
+from mpio.sgio import Reply
 from mpio.site import SiteLun
 from mpio.step import Write
 from mpio.tools import dmsetup, sysfs, vpd
@@ -87,8 +88,28 @@ def test_a_disk_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/sdb").write_text("no disk at all")
     machine = Machine(Runner(), Files(str(tmp_path)))
-    assert identity.of(machine, ["sda", "sdb"]) == {"sda": Said(), "sdb": Said()}
+    assert identity.of(machine, ["sda", "sdb"]) == {}
     assert identity.of(machine, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("standard", "said"),
+    [
+        (Reply(bytes(36)), Said(gone=False, wwids=frozenset({NEW}), serial="0f48")),
+        (Reply(b"\x7f" + bytes(35)), Said()),
+        (Reply(sense=bytes((0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x25, 0))), Said()),
+        (Reply(sense=bytes((0x72, 5, 0x25, 0))), Said()),
+        # not ready, a unit attention, nothing at all: that a disk does not answer is no word of the array
+        (Reply(sense=bytes((0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 1))), None),
+        (Reply(sense=bytes((0x72, 6, 0x25, 0))), None),
+        (Reply(sense=b"\x70"), None),
+        (Reply(), None),
+    ],
+)
+def test_gone_is_what_the_array_says(standard: Reply, said: Said | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = (Reply(page(0x83, NAA)), Reply(page(0x80, b"0f48"))) if standard.data[:1] == b"\0" else (Reply(), Reply())
+    monkeypatch.setattr(sgio, "replies", lambda places, _: dict.fromkeys(places, (standard, *pages)))
+    assert identity.of(MACHINE, ["sda"]) == ({"sda": said} if said else {})
 
 
 @pytest.mark.parametrize("reply", [b"", page(0x83, NAA)[:9], page(0x80, NAA), bytes((0x7F,)) + page(0x83, NAA)[1:]])
@@ -114,9 +135,9 @@ def test_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, *_ = [p for p in HOST.paths if p.wwid == APPS_A01]
     now = says(HOST, **{first.dev: Said(gone=False, wwids=frozenset({OTHER})), second.dev: Said()})
     monkeypatch.setattr(identity, "of", lambda _, devs: {dev: now[dev] for dev in devs})
-    assert identity.strangers(MACHINE, HOST) == {first.dev: OTHER}
+    assert identity.strangers(HOST, identity.of_maps(MACHINE, HOST)) == {first.dev: OTHER}
     down = replace(HOST, sessions=tuple(replace(s, state="FAILED") for s in HOST.sessions))
-    assert identity.strangers(MACHINE, down) == {}
+    assert identity.of_maps(MACHINE, down) == {}
     seen = replace(HOST, strangers={first.dev: OTHER})
     (found,) = plan.steps(SITE, seen).refused
     assert (found.code, found.subject, found.severity) == ("MP414", "hydra_apps-a01", "critical")
@@ -280,6 +301,18 @@ def test_add_on_one_target(run: Mpio, site: Path, acts: Acting) -> None:
     document = run("lun", "add", NEW, "--yes", "-o", "json").json
     assert [(f["code"], f["detail"]) for f in document["findings"]] == [("MP416", HOMER_2)]
     assert (document["exit"], document["lun"]["usable_paths"], document["lun"]["expected_paths"]) == (0, 2, 2)
+
+
+def test_a_site_file_that_cannot_be_edited_is_said_first(run: Mpio, site: Path, acts: Acting) -> None:
+    head, _, rest = site.read_text().partition("[[lun]]")
+    rest = rest[rest.index("[watch]") :]
+    site.write_text(f'lun = [\n  {{wwid = "{APPS_A01}"}}\n  , {{wwid = "{DB_A01}"}}\n  # ours\n]\n{head}{rest}')
+    before = site.read_text()
+    said = run("lun", "add", NEW, "--yes", "-o", "json")
+    assert (said.code, said.json["error"]["message"]) == (1, "cannot edit the site file as it is written")
+    assert said.json["error"]["hint"].startswith(f"edit it by hand: add a [[lun]] with wwid = '{NEW}'")
+    assert site.read_text() == before
+    assert acts.now == HOST
 
 
 @pytest.mark.parametrize("number", range(8))
@@ -508,6 +541,29 @@ def test_adopt(run: Mpio, site: Path, acts: Acting, remembers: Any, monkeypatch:
 
     acts.now = replace(HOST, paths=tuple(p for p in HOST.paths if p.wwid != DB_A01))
     assert "nothing to adopt" in wrong(run, ["lun", "adopt", "hydra_db-a01", "--yes"], 1, "MP401")
+
+
+def test_disks_that_live_again_when_the_question_is_answered_stay(
+    run: Mpio, site: Path, acts: Acting, remembers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts.now, gone = dead_on(HOST, APPS_A01, HOMER_2)
+    monkeypatch.setattr(identity, "of", lambda _, devs: {d: (says(acts.now) | gone)[d] for d in devs})
+
+    def answered(*_: object) -> None:
+        acts.now = HOST
+        gone.clear()
+
+    monkeypatch.setattr("mpio.commands.call.Call.confirm", answered)
+    assert "run it again" in run("lun", "adopt").err
+    assert (acts.now, remembers()) == (HOST, None)
+
+
+def test_a_dead_disk_that_somebody_has_open_stays() -> None:
+    host, gone = dead_on(HOST, APPS_A01, HOMER_2)
+    first, *rest = gone
+    used = replace(host, users=(User(first, "process", "dd (7)"),))
+    found = luns.adoption(SITE, used, PLANNED, lun_of(used, APPS_A01), says(used, **gone))
+    assert [p.dev for p in found.dead] == rest
 
 
 def test_adopt_takes_a_map_into_the_site(run: Mpio, site: Path, acts: Acting, remembers: Any) -> None:

@@ -77,12 +77,24 @@ def test_every_path_is_to_be_up_first() -> None:
     assert f"{DISKS[0]} (running)" in lost.detail
 
 
-def test_a_path_in_no_map_or_of_a_blocked_disk_is_not_up() -> None:
+def test_a_path_in_another_map_or_of_a_blocked_disk_is_not_up() -> None:
     blocked = replace(HOST.paths[0], device_state="blocked")
     assert codes(against(replace(HOST, paths=(blocked, *HOST.paths[1:])))) == ["MP419"]
-    loose = replace(HOST.paths[0], dm="", dm_state="")
-    (found,) = against(replace(HOST, paths=(loose, *HOST.paths[1:])))
-    assert "in no map" in found.detail
+    unmapped = replace(blocked, dm="", dm_state="")
+    assert codes(against(replace(HOST, paths=(unmapped, *HOST.paths[1:])))) == ["MP419"]
+    stray = replace(HOST.paths[0], dm=next(m.dm for m in HOST.maps if m.wwid == DB_A01))
+    (found,) = against(replace(HOST, paths=(stray, *HOST.paths[1:])))
+    assert f"{DISKS[0]} (running, not in its map)" in found.detail
+
+
+def test_a_path_that_came_with_the_new_size_joins_the_map_once_that_has_it() -> None:
+    loose = replace(MIB_64.paths[0], dm="", dm_state="", size=NEW)
+    host = replace(MIB_64, paths=(loose, *MIB_64.paths[1:]))
+    assert against(replace(HOST, paths=(replace(HOST.paths[0], dm="", dm_state=""), *HOST.paths[1:]))) == ()
+    way = resizing.way(host, APPS_A01, said(*[NEW] * 4))
+    assert argvs(way.steps)[-2:] == [f"multipathd resize map {NAME}", f"multipathd add path {DISKS[0]}"]
+    assert resizing.way(host, APPS_A01, said(*[64 << 20] * 4)).joins == way.joins
+    assert resizing.way(host, APPS_A01, said(*[64 << 20] * 4)).resize is None
 
 
 def test_what_else_forbids_a_resize() -> None:
@@ -469,3 +481,64 @@ def test_a_map_that_multipathd_left_suspended_is_let_go_on(
     answer = run("lun", "resize", NAME, "--yes", "-o", "json")
     assert (answer.code, [f["code"] for f in answer.json["findings"]]) == (exits, said)
     assert ["multipathd", "resume", "map", NAME] in [s.get("argv") for s in answer.json["done"]]
+
+
+def test_a_disk_that_another_lun_s_map_holds_is_used_by_whoever_uses_that_map() -> None:
+    """The array gave the number of a mounted LUN to this one, and a scan has told the kernel."""
+    strange = "3600144f0f4844000000000000000ffff"
+    scanned = tuple(replace(p, wwid=strange) if p.wwid == APPS_A01 else p for p in HOST.paths)
+    host = used(replace(HOST, paths=scanned), of_map(HOST))
+    (found,) = removing.away(host, strange).refused
+    assert (found.code, found.subject) == ("MP408", NAME)
+    assert [p.dm for p in resizing.paths_of(host, strange)] == [of_map(HOST)] * 4
+    assert not removing.away(replace(host, users=()), strange).refused
+
+
+def test_who_gives_up_a_map_in_use_is_asked_about_its_users() -> None:
+    assert "although" not in removing.question(SITE, HOST, APPS_A01)
+    assert "mount /srv" in removing.question(SITE, used(HOST, of_map(HOST)), APPS_A01)
+
+
+@pytest.mark.parametrize("forced", [(), ("--force", "MP408")])
+def test_only_disks_that_are_still_the_lun_s_are_deleted(
+    run: Mpio, site: Path, acts: list[Host], quiet: None, monkeypatch: pytest.MonkeyPatch, forced: tuple[str, ...]
+) -> None:
+    """While the map is flushed another LUN comes to the address of the first disk."""
+    one_by_one, host = apply.carry_out, acts[-1]
+    if forced:
+        acts.append(used(host, of_map(host)))
+
+    def slow(machine: object, steps: object, outcome: apply.Outcome, tell: object, *, strict: bool = False) -> None:
+        one_by_one(machine, steps, outcome, tell, strict=strict)  # type: ignore[arg-type]
+        now = acts[-1]
+        taken = tuple(replace(p, wwid=DB_A01, dm="", dm_state="") if p.dev == DISKS[0] else p for p in now.paths)
+        acts.append(replace(now, paths=taken))
+
+    monkeypatch.setattr(apply, "carry_out", slow)
+    document = run("lun", "remove", NAME, "--yes", *forced, "-o", "json").json
+    deleted = [s["path"] for s in document["done"] if s.get("path", "").endswith("/device/delete")]
+    of = {p.dev: p.hctl for p in HOST.paths}
+    assert deleted == [f"/sys/class/scsi_device/{of[dev]}/device/delete" for dev in DISKS[1:]]
+    assert DISKS[0] in {p.dev for p in acts[-1].paths}
+
+
+def test_a_disk_that_somebody_takes_up_behind_the_flush_stays(
+    run: Mpio, site: Path, acts: list[Host], quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = apply.carry_out
+
+    def taken(machine: object, steps: object, outcome: apply.Outcome, tell: object, *, strict: bool = False) -> None:
+        one_by_one(machine, steps, outcome, tell, strict=strict)  # type: ignore[arg-type]
+        acts.append(used(acts[-1], DISKS[1]))
+
+    monkeypatch.setattr(apply, "carry_out", taken)
+    answer = run("lun", "remove", NAME, "--yes", "-o", "json")
+    assert (answer.code, [f["code"] for f in answer.json["findings"]][:1]) == (1, ["MP408"])
+    assert not any(scsi.DEVICES in s.get("path", "") for s in answer.json["done"])
+    assert [s["path"].rpartition("/")[2] for s in answer.json["left"]] == ["delete"] * 4
+
+
+def test_the_steps_about_disks_are_the_last_behind_the_flush() -> None:
+    about = [removing.is_about_a_disk(step) for step in away(HOST).disks]
+    assert about == [False, False, *[True] * 12]
+    assert not any(map(removing.is_about_a_disk, (*away(HOST).first, *away(HOST).last)))

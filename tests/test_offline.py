@@ -16,7 +16,7 @@ from test_commands import FINDING_KEYS, HOST, Mpio, Shows, run, shows, site, wel
 from mpio import apply, cli, memory, observe, rest, settle, topology
 from mpio.commands import call
 from mpio.files import Files
-from mpio.host import Host
+from mpio.host import Answer, Host
 from mpio.memory import Memory, Offline
 from mpio.observe import states
 from mpio.plan import timer
@@ -154,7 +154,7 @@ def test_what_is_said(run: Mpio, site: Path, prague: Prague) -> None:
     said = run("offline", "eth1", "--for", "2h", "--yes")
     assert said.out.startswith("mpio online eth1 brings it back before 20")
     assert "MP316 info  offline by hand: eth1" in said.out
-    assert said.err.endswith("14 steps done, 0 left\n")
+    assert said.err.endswith("15 steps done, 0 left\n")
     assert run("offline", "eth2", "eth1", "--yes").code == 1
 
 
@@ -176,6 +176,7 @@ def test_the_other_nic_is_refused(run: Mpio, site: Path, prague: Prague) -> None
         (["offline", "eth9", "--yes"], "unknown-name"),
         (["offline", "eth1", "--for", "soon"], "usage"),
         (["offline", "eth1", "--for", "0s"], "usage"),
+        (["offline", "eth1", "--for", ""], "usage"),
         (["online"], "usage"),
         (["online", "--yes"], "usage"),
         (["online", "eth9", "--yes"], "unknown-name"),
@@ -309,6 +310,26 @@ def test_again_with_another_end_and_by_somebody_else(
     ever = run("offline", "eth1", "--yes", "-o", "json").json["offline"][0]
     assert ever["until"] is None
     assert prague.now.files[timer.TIMER] is None
+
+
+def test_a_name_that_means_something_else_by_now(run: Mpio, site: Path, prague: Prague) -> None:
+    """Session numbers begin anew at boot: what was taken offline as sid:1 stays so."""
+    one, other = (str(s.pair) for s in HOST.sessions[:2])
+    first = Offline(f"sid:{HOST.sessions[1].sid}", frozenset({one}), "moe", rest.moments(None)[0], None, True)
+    prague.files.write(memory.PATH, memory.dump(Memory(offline=(first,))))
+    (kept,) = run("offline", first.name, "--yes", "-o", "json").json["offline"]
+    assert (kept["pairs"], kept["logged_out"]) == (sorted((one, other)), True)
+
+
+def test_what_comes_back_by_itself_is_not_forgotten_before_it_is_there(run: Mpio, site: Path, prague: Prague) -> None:
+    run("offline", "eth1", "--for", "1h", "--logout", "--yes")
+    (kept,) = prague.kept.offline
+    past = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1)).isoformat()
+    prague.files.write(memory.PATH, memory.dump(Memory(offline=(replace(kept, until=past),))))
+    pairs = {s.pair for s in HOST.sessions if s.nic == "eth1"}
+    prague.now = replace(prague.now, probes={(p.iface, p.portal): Answer.SILENT for p in pairs})
+    silent = run("online", "--due", "--yes", "-o", "json")
+    assert (silent.code, silent.json["left"], len(prague.kept.offline)) == (3, [], 1)
 
 
 def test_a_part_comes_back(run: Mpio, site: Path, prague: Prague) -> None:

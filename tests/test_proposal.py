@@ -33,8 +33,8 @@ def test_every_key_may_be_written() -> None:
 
 
 def test_what_is_left_out_stands_as_an_example_that_may_be_taken_in() -> None:
-    text = proposal.text(replace(SITE, path="x"), Words(initiator="iqn.2001-01.a:b", mtu=9000))
-    assert sitefile.parse(text, "x") == replace(SITE, path="x")
+    text = proposal.text(replace(SITE, path="/x"), Words(initiator="iqn.2001-01.a:b", mtu=9000))
+    assert sitefile.parse(text, "/x") == replace(SITE, path="/x")
     taken = sitefile.parse(text.replace("#! ", ""), "x")
     assert (taken.initiator, taken.mtu) == ("iqn.2001-01.a:b", 9000)
     assert taken.targets == ("iqn.2011-09.dom.homer:*",)

@@ -61,6 +61,11 @@ def test_a_site_file_keeps_its_shape_and_loses_what_its_alerts_hold() -> None:
         'exec = ["/bin/x", "s3cret-word"',
         'exec = [\n  "/bin/x",\n  # why\n  "--a", "s3cret-word",',
         "exec = 's3cret-word'",
+        'urls = ["slack://s3cret-word/x"]',
+        "# or URI = slack://x/s3cret-word",
+        'password = """\none\ns3cret-word\n"""',
+        "alert = [{on = [], \"url\" = \"x://a/s3cret-word\"}, {url = '''x://s3cret-word'''}]",
+        '"u\\u0072l" = "x://y/s3cret-word/z"',
     ],
 )
 def test_a_broken_site_file_tells_nothing_either(text: str) -> None:
@@ -96,6 +101,20 @@ def test_a_secret_is_found_however_it_is_spelt(secret: str, before: str) -> None
     inner = base64.b64encode(b"\0" * (len(before) % 3) + data).decode()[4:-6]
     if len(inner) > 4 and len(before) == len(before.encode()):
         assert inner not in erase(coded)
+
+
+def test_a_secret_with_quotes_is_found_in_a_page_and_in_json() -> None:
+    secret = """it's "ü" & more"""
+    erase = redact.eraser([secret])
+    for spelt in ("it&#39;s &#34;ü&#34; &amp; more", 'it\'s \\"ü\\" & more', 'it\'s \\"\\u00fc\\" & more'):
+        assert erase(f"x {spelt} y") == "x ******** y"
+
+
+def test_no_half_of_a_secret_stays() -> None:
+    url = "mailto://joe:one@two-three@example.org/"
+    assert redact.eraser(redact.of_url(url))(f"sent to {url}, by one@two-three.") == "sent to ********, by ********."
+    assert redact.eraser([])("json://joe:one@two-three@example.org/") == "json://********@example.org/"
+    assert "real" not in redact.eraser(["password"])("# node.session.auth.password = real\n")
 
 
 def test_words_that_are_no_secret_stay() -> None:

@@ -17,8 +17,9 @@ import pytest
 import recordings
 import trees
 
-from mpio import apply, observe, renew, run, settle, topology
+from mpio import apply, identity, observe, renew, run, settle, topology
 from mpio.host import Host, Pair, Session
+from mpio.identity import Said
 from mpio.lab import record
 from mpio.machine import Machine
 from mpio.plan import renewing
@@ -382,3 +383,11 @@ def test_a_terminal_that_goes_away_leaves_no_path_failed(prague: Prague) -> None
     with pytest.raises(OSError, match="the terminal is gone"):
         prague.renewed(ALL[0], tell=tell)
     assert prague.whole()
+
+
+def test_only_a_disk_that_answers_now_is_read(prague: Prague, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direct read of a silent one would hold dd, and with it the look, for as long as the kernel likes."""
+    first, gone, _, _ = disks = sorted(next(iter(prague.active().values())))
+    prague.failed |= set(disks)
+    monkeypatch.setattr(identity, "of", lambda *_: {first: Said(gone=False), gone: Said(gone=True)})
+    assert prague.look().readable == {first}

@@ -232,6 +232,14 @@ def test_what_is_no_file_is_refused(run: Mpio, shows: Shows, name: str) -> None:
 def test_a_page_that_cannot_be_written_is_said(run: Mpio, site: Path, shows: Shows, tmp_path: Path) -> None:
     shows(HOST)
     (tmp_path / "file").write_text("x")
-    said = run("report", str(tmp_path / "file" / "page.html"), "-o", "json")
-    assert (said.code, said.json["error"]["code"]) == (1, "cannot-write")
+    for folder in ("file", "none"):
+        said = run("report", str(tmp_path / folder / "page.html"), "-o", "json")
+        assert (said.code, said.json["error"]["code"]) == (1, "cannot-write")
     assert {p.name for p in tmp_path.iterdir()} == {"file", "site.toml"}
+
+
+def test_a_name_that_cannot_be_printed_is_escaped(run: Mpio, site: Path, shows: Shows, tmp_path: Path) -> None:
+    shows(HOST)
+    said = run("report", f"{tmp_path}/\x1b[31m\udcff.html")
+    assert said.code == 0
+    assert said.out.startswith(f"{tmp_path}/\\x1b[31m\\xdcff.html: healthy")

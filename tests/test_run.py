@@ -19,7 +19,7 @@ import pytest
 from mpio import recording
 from mpio.errors import MissingProgram, ProgramFailed
 from mpio.program import Done, Run
-from mpio.run import Runner
+from mpio.run import Runner, own_program
 
 run: Run = Runner()
 
@@ -280,3 +280,12 @@ def _until(condition: Callable[[], bool], limit: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_unit_starts_the_mpio_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From anywhere, also the mpio of a checkout that is not installed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "here")
+    argv = (*own_program(), "--version")
+    assert f"PYTHONPATH={tmp_path}/here:" in argv[1]
+    assert subprocess.run(argv, cwd="/", env={}, capture_output=True, check=True).stdout.startswith(b"mpio ")

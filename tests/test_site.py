@@ -49,6 +49,7 @@ def test_the_smallest_site_has_the_documented_defaults() -> None:
 
 
 def test_the_contract_s_example() -> None:
+    assert sitefile.parse(WHOLE_EXAMPLE, "s").path == os.path.abspath("s")  # a unit may start us with it
     site = sitefile.parse(WHOLE_EXAMPLE, "/s")
     assert site.initiator == "iqn.2011-10.dom.prague:hydra"
     assert site.portals == (Portal("10.10.8.90"), Portal("10.10.9.90"))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from test_commands import Mpio, run
 
 from mpio import sitefile, topology
 from mpio.errors import UsageError
 from mpio.host import Portal
-from mpio.lab import san, session, stand_in
+from mpio.lab import rehearse, san, session, stand_in
 
+__all__ = ["run"]
 GUIDE = session.SITE.read_text()
 
 
@@ -70,6 +74,39 @@ def test_chap_takes_the_secrets_it_is_given() -> None:
     made = of(GUIDE.replace("[network]", chap), one="secret1", two="secret2", three="secret3")
     assert {t.chap for t in made.targets} == {san.Chap("prague", "secret1", "homer", "secret2")}
     assert made.discovery_chap == san.Chap("d", "secret3")
+
+
+def test_every_file_that_a_site_may_not_be_without_is_made_up() -> None:
+    text = GUIDE + '[watch]\nalert = [{url_file = "/etc/alert-url"}, {exec = ["/bin/true"]}]\n'
+    chap = '[san.chap]\nusername = "prague"\npassword_file = "/etc/one"\n[network]'
+    site = sitefile.parse(text.replace("[network]", chap), "site.toml")
+    assert stand_in.secret_files(site) == ("/etc/one", "/etc/alert-url")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        (("none.toml",), 2, "there is no site file none.toml"),
+        (("folder",), 2, "there is no site file folder"),
+        (("latin.toml",), 2, "latin.toml is not UTF-8"),
+        (("site.toml", "--report", "folder"), 2, "folder is no file to write"),
+        (("site.toml", "--report", "none/page.html"), 1, "there is no folder"),
+    ],
+)
+def test_no_guest_boots_for_what_cannot_be_meant(
+    run: Mpio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], code: int, says: str
+) -> None:
+    def boots(*_: object) -> tuple[int, str]:
+        raise AssertionError("a guest was to boot")
+
+    monkeypatch.setattr(rehearse, "run", boots)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "site.toml").write_text(GUIDE)
+    (tmp_path / "latin.toml").write_bytes(f"{GUIDE}# \xfcber\n".encode("latin-1"))
+    said = run("lab", "rehearse", *argv)
+    assert said.code == code
+    assert says in said.err
 
 
 @pytest.mark.parametrize("wwid", ["2600144f0f4844000", "eui.0123456789abcdef", "t10.ATA_x", "35000c50012345678"])

@@ -10,6 +10,7 @@ import os
 import stat
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ import pytest
 import recordings
 from test_commands import HOST, Mpio, Shows, run, shows, site
 
-from mpio import questions, recording, support
+from mpio import questions, recording, redact, support
 from mpio.commands import call
 from mpio.errors import ProgramFailed
 from mpio.files import Files
@@ -142,7 +143,10 @@ def test_everything_is_there_but_no_secret(run: Mpio, root: Path, tmp_path: Path
     expected |= {"host/etc/iscsi/send_targets/10.0.0.1,3260/st_config", "host/etc/os-release", "host/run/mpio/notes"}
     assert expected <= set(inside)
     assert not {"host/etc/mpio/chap", "host/etc/mpio/alert-url"} & set(inside)
-    assert json.loads(inside["verify.json"])["state"] == "healthy"
+    verified = run("verify", "-o", "json").json
+    assert json.loads(inside["verify.json"]) == verified
+    assert verified["state"] == "healthy"
+    assert verified["luns"][0]["budget"]["worst"]
     assert json.loads(inside["status.json"])["luns"][0]["usable_paths"] == 4
     assert json.loads(inside["about.json"])["versions"]["open-iscsi"] == "2.1.8-1"
     for name, text in inside.items():
@@ -186,7 +190,24 @@ def test_who_is_not_root_gets_what_there_is(run: Mpio, root: Path, monkeypatch: 
     said = run("support", "/x.tar.gz", "-o", "json")
     assert said.code == 0
     assert "root" in said.json["failed"][0]
-    assert "status.json" in members(root / "x.tar.gz")
+    inside = members(root / "x.tar.gz")
+    assert "status.json" in inside
+    assert "only root may see what the site expects" in inside["report.html"]
+
+
+def test_no_file_that_somebody_else_laid_there_is_replaced(run: Mpio, root: Path) -> None:
+    (root / "x.tar.gz").touch()
+    os.chown(root / "x.tar.gz", 12345, 12345)
+    said = run("support", "/x.tar.gz", "-o", "json")
+    assert (said.code, said.json["error"]["code"]) == (1, "cannot-write")
+    assert "is owned by user 12345" in said.json["error"]["message"]
+    assert (root / "x.tar.gz").stat().st_size == 0
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_asked(run: Mpio, root: Path) -> None:
+    said = run("support", "/none/x.tar.gz", "-o", "json")
+    assert (said.code, said.json["error"]["code"]) == (1, "cannot-write")
+    assert not (root / "none").exists()
 
 
 def test_an_archive_of_the_same_host_is_the_same(
@@ -210,6 +231,28 @@ def test_a_program_that_never_answers_is_not_waited_for() -> None:
     assert got.tried("a held program", never.wait, 0.05) is None
     assert got.failed == ["a held program: no answer within 0.05 s"]
     never.set()
+
+
+def test_all_together_take_no_longer_than_they_may() -> None:
+    got = Gathering.of(Machine(Talking(Replay([])), Files()))
+    got.end = time.monotonic() - 1
+    assert got.tried("one more", list) is None
+    assert got.failed == ["one more: not asked, the others took 420 s"]
+
+
+def test_a_mistake_of_our_own_is_neither_waited_for_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: told.set())
+    got = Gathering.of(Machine(Talking(Replay([])), Files()))
+    assert got.tried("a mistake", lambda: int("none")) is None
+    assert got.failed == ["a mistake: mpio made a mistake there"]
+    assert told.wait(30)
+
+
+def test_a_file_of_secrets_that_is_none_does_not_make_a_million_patterns(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("".join(f"line {n}\n" for n in range(10_000)))
+    got = Gathering.of(Machine(Talking(Replay([])), Files(str(tmp_path))))
+    assert len(support.secrets_of(got, redact.Named(files=frozenset({"/log"})))) == support.LINES
 
 
 def test_what_fails_is_a_sentence() -> None:

@@ -18,7 +18,7 @@ from mpio.plan import ending
 from mpio.plan.shape import Share
 from mpio.program import Done
 from mpio.site import SiteIface
-from mpio.step import Command
+from mpio.step import Command, Write
 from mpio.tools import iscsiadm, iscsitrial, udevadm
 from mpio.tools.iscsierr import Code
 
@@ -83,6 +83,9 @@ def test_what_somebody_uses_keeps_its_sessions() -> None:
 def test_teardown_ends_what_a_killed_init_left() -> None:
     steps = ending.teardown(tried()).steps
     assert len([s for s in steps if isinstance(s, Command) and s.argv[0] == "unshare"]) == 1
+    rules = [(s.path, s.text) for s in steps if isinstance(s, Write) and s.path.startswith("/run/udev/")]
+    assert rules == [(path, None) for path in udevadm.left_alone(iscsitrial.PREFIX)]
+    assert "/run/udev" not in str(ending.teardown(HOST).steps)
     assert not [s for s in ending.teardown(HOST).steps if isinstance(s, Command) and s.argv[0] == "unshare"]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpio.console import Console
-from mpio.errors import MpioError, NeedsYes, NotRoot, UsageError
+from mpio.errors import CannotWrite, MpioError, NeedsYes, NotRoot, UsageError
 from mpio.files import Files
 from mpio.machine import Machine
 from mpio.run import Runner
@@ -58,6 +58,23 @@ class Call:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NeedsYes(f"`mpio {self.verb}` changes the host and there is no terminal to ask on", "add --yes")
         self.console.confirm(question)
+
+    def to_write(self, file: str, way: str) -> str:
+        """The path of a file that the caller names, known to be one before the work for it begins."""
+        if not file or file == "-" or file.endswith("/") or (os.path.exists(file) and not os.path.isfile(file)):
+            raise UsageError(f"{file or 'an empty name'} is no file to write", way)
+        path = os.path.abspath(file)
+        folder = os.path.dirname(path)
+        there = self.machine.files.root + folder
+        if not os.path.isdir(there):
+            raise CannotWrite(f"cannot write {path}: there is no folder {folder}", "make it, or name another")
+        if not os.access(there, os.W_OK):
+            raise CannotWrite(f"cannot write {path}: {folder} takes no files from you", "name another folder")
+        from mpio import trust
+
+        if wrong := trust.of_output(self.machine.files.root + path):
+            raise CannotWrite(f"cannot write {path}: it {wrong}", "name another file")
+        return path
 
     def forced(self, force: Iterable[str] | None) -> frozenset[str]:
         from mpio import findings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -33,8 +32,7 @@ def command(
     if how not in list(How):
         raise UsageError(f"there is no way {how!r} to take something away", f"--how takes {', '.join(How)}")
     site, forced, way = call.site(), call.forced(force), How(how)
-    if plot:
-        _can_plot(plot)
+    to = _can_plot(call, plot) if plot else ""
     call.need_root()
     turns.ready(way)
     begin = time.monotonic()
@@ -54,11 +52,11 @@ def command(
             names = ", ".join(t.name for t in asked.things)
             call.confirm(f"Take {names} away ({way}), one after another, while {len(read)} LUNs are read?")
         result = turns.things(call.machine, asked, host, read, call.console.say)
-    if plot:
+    if to:
         from mpio import drillplot
 
         documents = [drilled.document(m) for m in result.measured]
-        call.machine.files.write(os.path.abspath(plot), drillplot.svg(documents), 0o644)
+        call.machine.files.write(to, drillplot.svg(documents), 0o644)
     return _show(call, site, result, planned, time.monotonic() - begin)
 
 
@@ -66,7 +64,11 @@ def _show(call: Call, site: Site, result: turns.Result, planned: Pairs, seconds:
     broken = _broken(site, result, planned)
     stuck = tuple(finding("MP107", _words(s), "it stays away") for s in result.stuck)
     found = (*drilled.findings(result.measured), *result.refused, *broken, *stuck)
-    code = max(findings.worst(found), Exit.OK)
+    code = findings.worst(found)
+    if any(m.whole is None for m in result.measured):
+        code = max(code, Exit.DEGRADED)  # also where the LUNs have what the site expects
+    if result.refused and not result.measured:
+        code = Exit.COULD_NOT
     if not call.console.json and result.measured:
         call.console.table(drilled.HEADS, [drilled.row(m) for m in result.measured])
     more = {
@@ -97,11 +99,9 @@ def _words(step: Step) -> str:
     return " ".join(step.argv) if isinstance(step, Command) else step.path
 
 
-def _can_plot(path: str) -> None:
+def _can_plot(call: Call, file: str) -> str:
     """What the drawing needs must be there before anything is taken away."""
     from mpio import drillplot
 
     drillplot.need()
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise UsageError(f"cannot write {path}", "name a file in a folder that is there")
+    return call.to_write(file, "mpio drill --plot FILE.svg")

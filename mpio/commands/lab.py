@@ -34,12 +34,15 @@ def rehearse(call: Call, file: options.SiteFile, suite: options.Suite = DEFAULT.
     from mpio import sitefile
     from mpio.lab import rehearse as lab_rehearse
 
-    text = call.machine.files.text(os.path.abspath(file))
+    text = None if os.path.isdir(file) else call.machine.files.text(os.path.abspath(file))
     if text is None:
         raise UsageError(f"there is no site file {file}", "docs/site-example.toml is a commented start")
+    if any("\ud800" <= c <= "\udfff" for c in text):  # bytes that are no UTF-8
+        raise UsageError(f"{file} is not UTF-8", "save it as UTF-8")
+    to = call.to_write(report, "mpio lab rehearse FILE --report PAGE.html") if report else ""
     code, page = lab_rehearse.run(sitefile.parse(text, file), text, suite, hear, call.console.say)
-    if report and page:
-        call.machine.files.write(os.path.abspath(report), page)
+    if to and page:
+        call.machine.files.write(to, page)
     return code
 
 

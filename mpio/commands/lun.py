@@ -94,6 +94,7 @@ def resize(call: Call, lun: options.Lun, yes: options.Yes = False, force: option
                 host = observe.host(call.machine, site, observe.Look.USERS)
                 way = growth.way(site, host, wwid, forced)
                 guard.forbid(way.refused)
+                mapped = next(m for m in host.maps if m.wwid == wwid)
             with progress.shown(call.console) as tell:
                 found = growth.carry_out(call.machine, mapped, way, outcome, tell)
         elif not call.console.json:
@@ -178,6 +179,10 @@ def adopt(call: Call, lun: options.AnyLun = "", yes: options.Yes = False) -> int
                 luntext.adoptions(call.console, more)
             if not yes:
                 call.confirm(f"Expect of {len(todo)} LUNs what they have now?")
+                # The array may have mapped a LUN again while we waited for an answer: its disks are not dead any more.
+                host = observe.host(call.machine, site, observe.Look.USERS)
+                if taking.adoptions(call.machine, site, host, wwid) != adoptions:
+                    raise MpioError("what the LUNs have has changed since it was asked", "run it again")
             with progress.shown(call.console) as tell:
                 outcome = taking.adopt(call.machine, site, host, todo, tell)
     code = Exit.COULD_NOT if outcome.left else Exit.OK

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     call: Call,
     x: options.Names,
-    for_: options.For = "",
+    for_: options.For = None,
     logout: options.Logout = False,
     yes: options.Yes = False,
     force: options.Force = None,
@@ -48,6 +48,7 @@ def command(
                 # Somebody may have lost a path, or begun to use a LUN, while we waited for an answer.
                 host, planned = _look(call, site)
                 guard.forbid(resting.against(host, chosen, forced))
+                taken = _taken(host, meant, length, logout)  # its time begins now
             asked = rest.Asked(taken, host, planned)
             with progress.shown(call.console) as tell:
                 found = rest.take(call.machine, site, asked, outcome, tell)
@@ -66,9 +67,9 @@ def _look(call: Call, site: Site) -> tuple[Host, Pairs]:
     return host, plan.steps(site, host).pairs
 
 
-def _length(said: str) -> datetime.timedelta | None:
+def _length(said: str | None) -> datetime.timedelta | None:
     try:
-        return span.parse(said) if said else None
+        return None if said is None else span.parse(said)
     except ValueError as error:
         raise UsageError(str(error), "--for takes 30s, 15m, 2h, 1d or 1h30m") from error
 
@@ -76,16 +77,19 @@ def _length(said: str) -> datetime.timedelta | None:
 def _taken(
     host: Host, meant: dict[str, tuple[Pair, ...]], length: datetime.timedelta | None, logout: bool
 ) -> tuple[Offline, ...]:
-    """One for each name that means anything; who does the same again has not come later."""
+    """One for each name that means anything; who does the same again has not come later. What is offline under a name
+    stays so with it, whatever the name means by now (`sid:4` after a reboot).
+    """
     since, until = rest.moments(length)
     found = []
     for name, pairs in meant.items():
         names = frozenset(map(str, pairs))
         old = next((one for one in host.offline if one.name == name), None)
+        out = logout or bool(old and old.logged_out)
         if old and old.pairs >= names and old.until is None and until is None:
-            found.append(Offline(name, old.pairs, old.who, old.since, None, old.logged_out or logout))
+            found.append(Offline(name, old.pairs, old.who, old.since, None, out))
         elif names:
-            found.append(Offline(name, names, rest.who(), since, until, logout))
+            found.append(Offline(name, names | (old.pairs if old else frozenset()), rest.who(), since, until, out))
     return tuple(found)
 
 

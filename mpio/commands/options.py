@@ -34,7 +34,7 @@ Renew = Annotated[
 ]
 Names = Annotated[list[str], typer.Argument(metavar="X...", help="A NIC, iface, portal, target or sid:N.")]
 For = Annotated[
-    str,
+    str | None,
     typer.Option("--for", metavar="TIME", help="Bring it back by itself after so long: 30s, 15m, 2h, 1d, 1h30m."),
 ]
 Logout = Annotated[bool, typer.Option("--logout", help="Also log its sessions out, once no I/O goes over them.")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpio import facts, observe, page, plan, topology, typeset, verdict, wiring
 from mpio.commands.call import Call
+from mpio.console import clean
 from mpio.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def command(call: Call, file: options.ReportFile) -> int:
-    if not file or file.endswith("/") or os.path.isdir(file):
-        raise UsageError(f"{file or 'an empty name'} is no file to write", "mpio report FILE.html, or - for stdout")
     if file == "-" and call.console.json:
         raise UsageError("the page and a JSON document cannot both go to stdout", "name a file for the page")
+    path = "" if file == "-" else call.to_write(file, "mpio report FILE.html, or - for stdout")
     site = call.site_or_none()
     # The records are root's: without them nobody knows what to expect.
     whole = site is not None and os.geteuid() == 0
@@ -30,10 +30,9 @@ def command(call: Call, file: options.ReportFile) -> int:
         judged = replace(judged, without="only root may see what the site expects")
     made = page.of(facts.of(call.machine, host), site if whole else None, host, judged)
     text = typeset.report(made)
-    if file == "-":
+    if not path:
         call.console.out(text)
         return Exit.OK
-    path = os.path.abspath(file)
     call.machine.files.write(path, text, 0o644)
     if call.console.json:
         wired = wiring.of(host, judged.luns, judged.pairs)
@@ -48,7 +47,7 @@ def command(call: Call, file: options.ReportFile) -> int:
         }
         call.console.document("report", Exit.OK, body)
         return Exit.OK
-    call.console.out(f"{path}: {made.word}, {made.summary.partition(': ')[2] or made.summary}")
+    call.console.out(clean(f"{path}: {made.word}, {made.summary.partition(': ')[2] or made.summary}"))
     return Exit.OK
 
 

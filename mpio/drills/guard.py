@@ -24,7 +24,7 @@ from mpio.errors import MpioError, UnreadableOutput
 from mpio.files import Files
 from mpio.machine import Machine
 from mpio.step import Command, Part, Step, Write
-from mpio.tools import systemctl, systemd_run
+from mpio.tools import multipathd, systemctl, systemd_run
 
 NOTES = "/run/mpio/drill.json"
 PATIENCE = 8.0  # a gateway's route has to wait for the NIC's own
@@ -39,9 +39,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is away, and how it comes back; `deadline` by CLOCK_BOOTTIME, which a suspended machine does not stop."""
+    """What is away, and how it comes back; `pid` is the drill, `deadline` by CLOCK_BOOTTIME, which a suspended machine
+    does not stop.
+    """
 
     what: str
+    pid: int
     deadline: float
     back: tuple[Step, ...]
 
@@ -50,7 +53,8 @@ class Note:
 
 
 def write(machine: Machine, what: str, back: Iterable[Step], seconds: float) -> None:
-    document = {"format": 1, "what": what, "deadline": _now() + seconds, "back": [_dumped(s) for s in back]}
+    steps = [_dumped(s) for s in back]
+    document = {"format": 1, "what": what, "pid": os.getpid(), "deadline": _now() + seconds, "back": steps}
     machine.files.write(NOTES, json.dumps(document) + "\n", 0o600, durable=False)
 
 
@@ -63,7 +67,7 @@ def read(machine: Machine) -> Note | None:
         if document["format"] != 1:
             raise ValueError(f"format {document['format']}")
         back = tuple(_loaded(one) for one in document["back"])
-        return Note(str(document["what"]), float(document["deadline"]), back)
+        return Note(str(document["what"]), int(document["pid"]), float(document["deadline"]), back)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise UnreadableOutput(str(error), NOTES) from error
 
@@ -116,18 +120,27 @@ def _worked(machine: Machine, step: Step) -> bool:
         if isinstance(step, Write):
             machine.files.write(step.path, step.text or "")
             return True
-        return machine.run(*step.argv, ok=None, timeout=LIMIT).code in step.ok
+        done = machine.run(*step.argv, ok=None, timeout=LIMIT)
+        return done.code in step.ok and not multipathd.too_busy(done.out)
     except MpioError:
         return False
 
 
 def mend(machine: Machine, say: Callable[[str], None]) -> None:
-    """Put back what a drill left away that died together with its guard. The lock is ours: no drill is at work."""
+    """Put back what a drill left away that died together with its guard. The lock is ours: no drill is at work.
+
+    What cannot be put back is said once: the disk of a path may be gone for good.
+    """
     note = read(machine)
     if note is not None:
         say(f"a drill that died had left {note.what} away: putting it back")
-        restore(machine, note.back)
+        for step in restore(machine, note.back):
+            say(_stuck(step))
         forget(machine)
+
+
+def _stuck(step: Step) -> str:
+    return f"not put back: {' '.join(step.argv) if isinstance(step, Command) else step.path}"
 
 
 # -- the unit ------------------------------------------------------------------------------------------------------
@@ -147,22 +160,32 @@ def stand(machine: Machine) -> None:
 
 
 def main(argv: list[str]) -> int:
-    machine = Machine(run.Runner(), Files())
+    machine, pid = Machine(run.Runner(), Files()), int(argv[0])
     run.warm()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # a stopped guard puts back, too: nobody else would
-        _watch(machine, int(argv[0]))
-    note = read(machine)
+        _watch(machine, pid)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # nor may it break in on that; programs get their own again
+    note = _of(machine, pid)
     if note is None:
         return 0
     sys.stderr.write(f"the drill of {note.what} has died: putting it back\n")
     left = restore(machine, note.back)
     time.sleep(AGAIN)
+    if (now := read(machine)) is not None and now.pid != pid:
+        return 0  # another drill has put this back before it began, and what is away now is its own
     left = restore(machine, note.back, patience=60.0 if left else 0.0)
-    forget(machine)
+    if not left and _of(machine, pid):
+        forget(machine)  # else the next drill or apply tries again
     for step in left:
-        sys.stderr.write(f"not put back: {' '.join(step.argv) if isinstance(step, Command) else step.path}\n")
+        sys.stderr.write(f"{_stuck(step)}\n")
     return 1 if left else 0
+
+
+def _of(machine: Machine, pid: int) -> Note | None:
+    """The note, if it is this drill's."""
+    note = read(machine)
+    return note if note is not None and note.pid == pid else None
 
 
 def _watch(machine: Machine, pid: int) -> None:
@@ -175,11 +198,11 @@ def _watch(machine: Machine, pid: int) -> None:
     poll.register(end, select.POLLIN)
     _ready()
     while not poll.poll(TICK):
-        note = read(machine)
+        note = _of(machine, pid)
         if note is not None and _now() > note.deadline:
             sys.stderr.write(f"the drill of {note.what} hangs: putting it back\n")
-            restore(machine, note.back)
-            forget(machine)
+            if not restore(machine, note.back):
+                forget(machine)
 
 
 def _ready() -> None:

@@ -22,10 +22,15 @@ PAUSE = 0.2
 
 @dataclass(slots=True)
 class Layers:
-    """`first` and `every`: when the layer had noticed the first and the last of what is away."""
+    """`first` and `every`: when the layer had noticed the first and the last of what is away.
+
+    `kept` are the maps that are to keep a path meanwhile, `bare` those of them that have none any more.
+    """
 
     machine: Machine
     taking: Taking
+    kept: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
     first: dict[str, float] = field(default_factory=dict)
     every: dict[str, float] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
@@ -40,7 +45,7 @@ class Layers:
         self._noted("device", [sysfs.device_state(read, p.dev) != "running" for p in self.taking.paths])
         self._paced("dm", self._failed, 1.0)
         # While it waits for dead paths multipathd answers nobody for seconds; nothing else may wait for it.
-        if self._asked is None or self._asked.done():
+        if "checker" not in self.every and (self._asked is None or self._asked.done()):
             self._asked = self._beside.submit(self._paced, "checker", self._distrusted, 4.0)
 
     def end(self) -> None:
@@ -50,11 +55,11 @@ class Layers:
     @property
     def through(self) -> bool:
         """Has the device mapper failed every path that is away?"""
-        return "dm" in self.every
+        return "dm" in self.every or not self.taking.paths
 
     def _paced(self, layer: str, ask: Callable[[], list[bool]], share: float) -> None:
         begin = time.monotonic()
-        if layer in self.every or begin < self._due.get(layer, 0.0):
+        if begin < self._due.get(layer, 0.0):
             return
         with contextlib.suppress(MpioError):  # busy just now: asked again
             self._noted(layer, ask())
@@ -62,7 +67,9 @@ class Layers:
         self._due[layer] = end + max(PAUSE, share * (end - begin))
 
     def _failed(self) -> list[bool]:
-        failed = {p.dev_t for paths in dmsetup.path_status(self.machine.run).values() for p in paths if not p.active}
+        said = dmsetup.path_status(self.machine.run)
+        self.bare = frozenset(name for name in self.kept & said.keys() if not any(p.active for p in said[name]))
+        failed = {p.dev_t for paths in said.values() for p in paths if not p.active}
         return [sysfs.number_of(self.machine.files, p.dev) in failed for p in self.taking.paths]
 
     def _distrusted(self) -> list[bool]:

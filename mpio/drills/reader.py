@@ -23,10 +23,11 @@ SAMPLE = struct.Struct("=HHdd")
 
 @dataclass(slots=True)
 class Reading:
-    """The samples so far, by the maps' numbers."""
+    """The samples so far, by the maps' numbers, and how many of them are errors."""
 
     count: int
     samples: list[Sample] = field(default_factory=list)
+    errors: int = 0
     last_good: dict[int, float] = field(default_factory=dict)
     _file: int = -1
     _at: int = 0
@@ -41,7 +42,9 @@ class Reading:
             for values in SAMPLE.iter_unpack(data[:whole]):
                 sample = Sample(*values)
                 self.samples.append(sample)
-                if not sample.error:
+                if sample.error:
+                    self.errors += 1
+                else:
                     self.last_good[sample.number] = max(sample.begin, self.last_good.get(sample.number, 0.0))
 
     def good_since(self, moment: float) -> bool:
@@ -80,6 +83,7 @@ def _read(devices: tuple[str, ...], file: int, parent: int) -> None:
     """The child's whole life."""
     try:
         os.setsid()  # Ctrl-C is for the drill, which takes the time to put things back
+        _let_go(file, parent)
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_DFL)
         end = os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_APPEND)  # each write whole, whoever else writes
@@ -88,6 +92,19 @@ def _read(devices: tuple[str, ...], file: int, parent: int) -> None:
         os.read(parent, 1)  # nothing is ever written: it returns when the drill is gone
     finally:
         os._exit(0)
+
+
+def _let_go(*kept: int) -> None:
+    """Close all that was the drill's: while the kernel holds a read nobody ends, and neither the lock nor whoever reads
+    what the drill prints may wait for that.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nowhere, standard)
+    begin = 3
+    for fd in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(begin, fd)
+        begin = fd + 1
 
 
 def _one(number: int, device: str, file: int) -> None:

@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mpio import drill, observe, run
+from mpio import drill, guard, observe, run
 from mpio.drill import How, Means, Taking, Thing
 from mpio.drilled import Measured
 from mpio.drills import guard as watch
 from mpio.drills.layers import Layers
 from mpio.drills.reader import Reading, reading
 from mpio.errors import MpioError, ProgramFailed
-from mpio.findings import Finding
+from mpio.findings import Finding, finding
 from mpio.host import Host, Map
 from mpio.machine import Machine
 from mpio.site import Site
 from mpio.step import Step, Write
-from mpio.tools import ip, nft, sysfs, systemd_run
+from mpio.tools import ip, multipathd, nft, sysfs, systemd_run
 
 PAUSE = 0.05  # between looks at sysfs
 WARM = 30.0  # every map must answer before anything is taken away
@@ -89,6 +89,7 @@ def things(machine: Machine, asked: Asked, host: Host, read: tuple[Map, ...], te
                 f"not every LUN answered a read within {WARM:g} s", "mpio verify; nothing was taken away"
             )
         for number, thing in enumerate(asked.things):
+            watch.stand(machine)  # which takes a while: between the look and what it allows there is to be none
             result.host = _glance(machine, asked.site)
             (one,), found = takings(machine, _only(asked, thing), result.host)
             # The first look stood for all; what has happened since then may forbid the rest.
@@ -100,16 +101,17 @@ def things(machine: Machine, asked: Asked, host: Host, read: tuple[Map, ...], te
             result.measured.append(measured)
             result.left = asked.things[number + 1 :]
             tell(f"{thing.name}: {_said(measured)}")
-            if measured.whole is None or result.stuck:
+            if measured.whole is None or result.stuck or result.refused:
                 break
     result.host = _glance(machine, asked.site)
     return result
 
 
 def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, result: Result) -> Measured:
-    before, layers = result.host, Layers(machine, one)
+    before = result.host
+    bare = guard.last_paths(before, one.sessions)  # by force
+    layers = Layers(machine, one, frozenset(m.name for m in before.maps if m not in bare))
     longest = (NO_BOUND if one.stall.limit is None else one.stall.limit) + MARGIN
-    watch.stand(machine)
     watch.write(machine, one.thing.name, one.back, longest + HANGS)
     began = time.monotonic()
     try:
@@ -124,6 +126,9 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
         if not result.stuck:
             watch.forget(machine)  # else the guard goes on trying when we have ended
     result.done += [s for s in one.back if s not in result.stuck]
+    result.refused = tuple(
+        finding("MP409", name, "its other paths went at this moment") for name in sorted(layers.bare)
+    )
 
     def whole() -> bool:
         settled = time.monotonic()
@@ -136,14 +141,19 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
 
 
 def _stay_away(layers: Layers, now: Reading, gone: float, longest: float) -> None:
-    """Until the failover is over: the device mapper has failed every path, and each map has answered since."""
-    failed_over = 0.0
+    """Until the failover is over: the device mapper has failed every path, and each map has answered since. No longer
+    where a read fails, or a map loses what it was to keep.
+    """
+    failed_over, errors = 0.0, now.errors
 
     def over() -> bool:
         nonlocal failed_over
         layers.look()
         if layers.through and not failed_over:
             failed_over = time.monotonic()
+        now.look()
+        if layers.bare or now.errors > errors:
+            return True
         return bool(failed_over) and time.monotonic() - gone > SHORTEST and now.good_since(failed_over)
 
     _await(over, longest)
@@ -152,8 +162,11 @@ def _stay_away(layers: Layers, now: Reading, gone: float, longest: float) -> Non
 def _do(machine: Machine, step: Step) -> None:
     if isinstance(step, Write):
         machine.files.write(step.path, step.text or "")
-    else:
-        machine.run(*step.argv, ok=step.ok, timeout=watch.LIMIT)
+        return
+    for _ in range(multipathd.ATTEMPTS):
+        if not multipathd.too_busy(machine.run(*step.argv, ok=step.ok, timeout=watch.LIMIT).out):
+            return
+    raise ProgramFailed(f"multipathd is too busy for `{' '.join(step.argv)}`", "all is put back; try again later")
 
 
 def _await(met: Callable[[], bool], limit: float, pause: float = PAUSE) -> bool:

@@ -113,11 +113,12 @@ def _chap(wanted: Chap | None, secrets: Mapping[str, str]) -> san.Chap | None:
 
 
 def secret_files(site: Site) -> tuple[str, ...]:
-    """The password files that the site names."""
+    """The files with passwords or alert URLs that the site names: a site is refused where one is missing."""
     named = [
         name
         for chap in (site.chap, site.discovery_chap)
         if chap
         for name in (chap.password_file, chap.password_in_file)
     ]
+    named += [alert.url_file for alert in site.watch.alerts]
     return tuple(dict.fromkeys(name for name in named if name))

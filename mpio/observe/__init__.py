@@ -68,7 +68,7 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
     from concurrent.futures import ThreadPoolExecutor
 
     from mpio import inuse, iscsilock
-    from mpio.observe import configured, san
+    from mpio.observe import configured, san, states
     from mpio.tools import dd, iscsidb
 
     unread = iscsidb.unread(machine.files)
@@ -78,14 +78,17 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
         if seen.root and seen.maps:
             from mpio import identity
 
-            seen = replace(seen, strangers=identity.strangers(machine, seen))
-        alive = {s.sid for s in seen.sessions if s.logged_in}
-        # A rescan of a disk whose LUN was unmapped leaves it without a size: a read of that ends well, with nothing.
-        failed = [p for p in seen.paths if p.dm_state == "failed" and p.device_state == "running" and p.size != 0]
-        failed = [p for p in failed if p.sid in alive and p.dev not in seen.strangers]
-        seen = replace(seen, readable=frozenset(p.dev for p in failed if seen.root and dd.reads(machine.run, p.dev)))
+            heard = identity.of_maps(machine, seen)
+            seen = replace(seen, strangers=identity.strangers(seen, heard))
+            # A rescan of a disk whose LUN was unmapped leaves it without a size: a read of that ends well, with
+            # nothing. A disk that has not answered just now would hold dd, too, which nobody can end then.
+            failed = [p for p in seen.paths if p.dm_state == "failed" and p.dev in heard and p.size != 0]
+            failed = [p for p in failed if not heard[p.dev].gone and p.dev not in seen.strangers]
+            seen = replace(seen, readable=frozenset(p.dev for p in failed if dd.reads(machine.run, p.dev)))
         deep = look is Look.USERS or any(m.open_count for m in seen.maps)
         seen = replace(seen, users=inuse.users(machine.files, seen, deep))
+        if look is Look.USERS and seen.root:
+            seen = states.without_passers(machine, seen)
     seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
     seen = configured.routed(machine, site, configured.timed(machine, configured.files(machine, site, seen)))
     if site is None:

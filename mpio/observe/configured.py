@@ -27,7 +27,7 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     """The text of every file that a plan reads or writes."""
     read = machine.files
     paths = [ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN, ROUTES_UNIT]
-    paths += ["/etc/sysctl.conf", timer.TIMER, timer.SERVICE, systemctl.ONLINE_STAMP]
+    paths += ["/etc/sysctl.conf", timer.TIMER, timer.SERVICE]
     paths += [f"{d}/{n}" for d in sysctl.DIRECTORIES for n in read.names(d) if n.endswith(".conf")]
     paths += [name.rpartition(" ")[0] for name in seen.memory.keys]
     paths += list(seen.memory.names("file"))
@@ -73,7 +73,7 @@ def timed(machine: Machine, seen: Host) -> Host:
     seen = replace(seen, program=run.own_program())
     if seen.files.get(timer.TIMER) is None:
         return seen
-    return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.ONLINE_TIMER,))))
+    return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.ONLINE_TIMER, systemctl.ONLINE))))
 
 
 def _loose(path: str) -> bool:

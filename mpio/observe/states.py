@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from mpio import inuse
 from mpio.host import Host, Map, Path
 from mpio.machine import Machine
-from mpio.tools import dmsetup, multipath, multipathconf, multipathd, sysfs, systemctl
+from mpio.tools import dmsetup, multipath, multipathconf, multipathd, sysfs, systemctl, udevadm
 
 POLLING = 5
+PASSING = 5  # seconds that udev is given
 
 
 def look(machine: Machine, seen: Host, blind: list[str]) -> Host:
@@ -54,6 +56,24 @@ def _with_views(
         return replace(p, dm_state=view.dm_st, checker_state=view.chk_st, group=view.group, group_state=groups[p.dev])
 
     return replace(seen, maps=tuple(one_map(m) for m in seen.maps), paths=tuple(one_path(p) for p in seen.paths))
+
+
+def without_passers(machine: Machine, seen: Host) -> Host:
+    """Maps that are open though nobody can be named are counted once more when udev is done: its workers look at each
+    map that changes, and at one without a path they hang in its queue.
+    """
+    unnamed = {m.dm for m in seen.maps if m.open_count} - {u.dev for u in seen.users}
+    if not unnamed:
+        return seen
+    machine.run(*udevadm.settle(PASSING), ok=None, timeout=None)
+    counts, kept = _open_counts(machine, seen, []), inuse.keepers(machine.files, seen)
+    return replace(
+        seen,
+        maps=tuple(
+            replace(m, open_count=max(0, _opened(machine, m, counts) - kept[m.dm])) if m.dm in unnamed else m
+            for m in seen.maps
+        ),
+    )
 
 
 def by_kernel(machine: Machine, seen: Host) -> Host:

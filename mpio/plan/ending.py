@@ -12,7 +12,7 @@ from mpio.plan import ground, iscsi, maps, routes, timer
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, iscsidb, keyfile, multipath, multipathd, systemctl
-from mpio.topology import offline, usable
+from mpio.topology import usable
 
 EDITED = (ISCSID_CONF, INITIATOR_NAME)
 
@@ -64,7 +64,7 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     if refused:
         return Share(refused=refused)
     why = "mpio made it"
-    steps: list[Step] = [*tried.steps]
+    steps: list[Step] = [*tried.steps, *(trials.rules_gone() if tried.steps else ())]
     steps += [*_back_in_use(host, [s for s in host.sessions if s.pair not in ours]), *ended.steps]
     foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {iface for iface, _ in host.unread}
     foreign |= {s.pair.iface for s in host.sessions if s.pair not in ours}
@@ -96,9 +96,10 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
 
 def _back_in_use(host: Host, staying: Iterable[Session]) -> Iterator[Step]:
     """What is offline by hand will be forgotten: nobody would bring back the paths of sessions that stay."""
-    sids = {s.sid for s in staying}
-    for path in host.paths if host.offline and maps.runs(host) else ():
-        if path.sid in sids and path.dm_state == "failed" and path.dev in host.readable and offline(host, path):
+    names = {name for one in host.memory.offline for name in one.pairs}
+    sids = {s.sid for s in staying if str(s.pair) in names}
+    for path in host.paths if sids and maps.runs(host) else ():
+        if path.sid in sids and path.dm_state == "failed" and path.dev in host.readable:
             yield multipathd.reinstate_path(path.dev, why=f"{path.dev} is offline by hand, which is forgotten")
 
 

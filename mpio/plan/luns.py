@@ -237,7 +237,8 @@ def adoption(site: Site, host: Host, pairs: Pairs, lun: Lun, said: Mapping[str, 
     dead = tuple(
         p
         for p in lun.paths
-        if p.dev not in good and p.dev in said and said[p.dev].gone and not topology.offline(host, p)
+        if p.dev not in good and p.dev in said and said[p.dev].gone
+        if not (topology.offline(host, p) or guard.users_of(host, p.dev))
     )
     shown = host.memory.shown.get(lun.wwid, frozenset())
     # What is offline by hand comes back with `online`: that its target shows the LUN is not forgotten meanwhile.

@@ -13,7 +13,7 @@ from mpio.plan import maps
 from mpio.plan.resizing import map_of, paths_of
 from mpio.plan.shape import MULTIPATH_DROP_IN
 from mpio.site import Site
-from mpio.step import Part, Step, Write
+from mpio.step import Command, Part, Step, Write
 from mpio.tools import blockdev, multipath, multipathconf, multipathd, scsi
 
 
@@ -36,14 +36,19 @@ class Away:
 
 
 def against(host: Host, wwid: str, forced: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
-    """Who uses the LUN: its map with all that is stacked on it, and each of its disks."""
+    """Who uses the LUN: its map with all that is stacked on it, and each of its disks.
+
+    A disk may be in another LUN's map: an array gave that one's number to this LUN, and a scan has told the kernel.
+    """
     if "MP408" in forced:
         return ()
-    mapped = map_of(host, wwid)
+    disks = paths_of(host, wwid)
     found = []
-    if mapped and guard.in_use(host, mapped):
-        found.append(finding("MP408", mapped.name, guard.users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"))
-    for path in paths_of(host, wwid):
+    for mapped in host.maps:
+        if (mapped.wwid == wwid or any(p.dm == mapped.dm for p in disks)) and guard.in_use(host, mapped):
+            used = guard.users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"
+            found.append(finding("MP408", mapped.name, used))
+    for path in disks:
         if used := guard.users_of(host, path.dev):
             found.append(finding("MP408", path.dev, used))
     return tuple(found)
@@ -89,10 +94,22 @@ def _disks(host: Host, wwid: str, name: str) -> tuple[Step, ...]:
             steps.append(blockdev.flush_buffers(path.dev, why=f"{path.dev} is a disk of {name}"))
         if maps.runs(host):
             steps.append(multipathd.del_path(path.dev, why=f"{path.dev} of {name} is not to be taken into a map again"))
-    steps += [scsi.delete(path, why=f"{path.dev} ({path.hctl}) is a disk of {name}") for path in disks]
+    steps += deletions(host, wwid)
     # Who insists on removing a map in use gives it up without its disks; it can only go when its last user has.
     steps += flush if used else ()
     return tuple(steps)
+
+
+def deletions(host: Host, wwid: str) -> tuple[Step, ...]:
+    why = f"is a disk of {named(host, wwid)}"
+    return tuple(scsi.delete(path, why=f"{path.dev} ({path.hctl}) {why}") for path in paths_of(host, wwid))
+
+
+def is_about_a_disk(step: Step) -> bool:
+    if not isinstance(step, Command):
+        return scsi.is_delete(step)
+    dev = step.argv[-1].removeprefix("/dev/")
+    return step.argv in (blockdev.flush_buffers(dev, "").argv, multipathd.del_path(dev, "").argv)
 
 
 def _answers(host: Host, path: Path) -> bool:
@@ -152,7 +169,9 @@ def chosen(name: str, site: Site, host: Host) -> str:
 
 def question(site: Site, host: Host, wwid: str) -> str:
     foreign = "" if any(lun.wwid == wwid for lun in site.luns) else ", which is not in the site file"
-    return f"Remove {named(host, wwid)}{foreign} with its {len(paths_of(host, wwid))} disks from this host?"
+    used = "; ".join(f"{f.subject}: {f.detail}" for f in against(host, wwid))
+    lost = f" although it is in use ({used}), which fails then and may lose data" if used else ""
+    return f"Remove {named(host, wwid)}{foreign} with its {len(paths_of(host, wwid))} disks from this host{lost}?"
 
 
 def found(host: Host, wwid: str, name: str, done: Iterable[Step]) -> tuple[Finding, ...]:

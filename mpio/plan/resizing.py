@@ -18,16 +18,19 @@ from mpio.topology import Pairs
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """From the size that a map has to `size`, in bytes: the disks to rescan, and the map to resize where it differs."""
+    """From the size that a map has to `size`, in bytes: the disks to rescan, the map to resize where it differs, and
+    disks that come into it then: multipathd takes none of another size.
+    """
 
     size: int = 0
     rescans: tuple[Write, ...] = ()
     resize: Command | None = None
+    joins: tuple[Command, ...] = ()
     refused: tuple[Finding, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (*self.rescans, *((self.resize,) if self.resize else ()))
+        return (*self.rescans, *((self.resize, *self.joins) if self.resize else ()))
 
 
 def map_of(host: Host, wwid: str) -> Map | None:
@@ -58,18 +61,21 @@ def against(site: Site, host: Host, pairs: Pairs, wwid: str) -> tuple[Finding, .
 def missing(site: Site, host: Host, pairs: Pairs, wwid: str) -> tuple[str, ...]:
     """What is not up of this LUN: pairs that bring no usable path, and disks that cannot be asked for their size.
 
-    A path that is failed by hand (`offline`) is up as long as its session is.
+    A path that is failed by hand (`offline`) is up as long as its session is, and so is a disk in no map: one that came
+    after the LUN had grown is not taken into it before the map has.
     """
     lun = next(one for one in topology.luns(site, host, pairs) if one.wwid == wwid)
     alive = {s.sid: s.pair for s in host.sessions if s.logged_in}
-    over = {alive[p.sid] for p in lun.usable if p.sid in alive}
+    apart = tuple(p for p in lun.paths if not p.dm and p.device_state == "running" and p.sid in alive)
+    over = {alive[p.sid] for p in (*lun.usable, *apart) if p.sid in alive}
     gone = [str(p) for p in topology.pairs_of(host, pairs, wwid) if p not in over]
-    if _counts(site, wwid) and len(lun.usable) >= (lun.expected or 0):
+    count = len({*lun.usable, *apart})
+    if _counts(site, wwid) and count >= (lun.expected or 0):
         gone = []
-    dead = [p for p in lun.paths if p.sid not in alive or p.device_state != "running" or not p.dm]
-    said = [f"{p.dev} ({p.device_state or 'gone'}{'' if p.dm else ', in no map'})" for p in dead]
-    if not (gone or said) and len(lun.usable) < (lun.expected or 1):
-        said = [f"{len(lun.usable)} of {lun.expected or 1} paths are"]
+    dead = [p for p in lun.paths if p.sid not in alive or p.device_state != "running" or p.dm not in ("", lun.dm)]
+    said = [f"{p.dev} ({p.device_state or 'gone'}{'' if p.dm == lun.dm else ', not in its map'})" for p in dead]
+    if not (gone or said) and count < (lun.expected or 1):
+        said = [f"{count} of {lun.expected or 1} paths are"]
     return (*gone, *said)
 
 
@@ -95,7 +101,9 @@ def way(host: Host, wwid: str, said: Mapping[str, int | None], forced: frozenset
     rescans = tuple(
         scsi.rescan(p, why=f"{p.dev} of {mapped.name}: {why.format(size, p.size)}") for p in disks if p.size != size
     )
-    return Way(size, rescans, None if mapped.size == size else resize(mapped, size))
+    apart = [p for p in disks if not p.dm]
+    joins = tuple(multipathd.add_path(p.dev, why=f"{p.dev} of {mapped.name} came with the new size") for p in apart)
+    return Way(size, rescans, None if mapped.size == size else resize(mapped, size), joins)
 
 
 def resize(mapped: Map, size: int) -> Command:

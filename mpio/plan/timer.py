@@ -1,13 +1,14 @@
 """The timer that brings back what is offline for a time, also after a reboot or where the machine was off by then.
 
-A unit in /etc is there again at boot, which a transient one is not; `Persistent` makes up for what was missed.
+Units in /etc are there again at boot, which transient ones are not. At boot the service looks too: the time may have
+come while the machine was off, or a first try may not have succeeded before it went down, which `Persistent` forgets.
 """
 
 from __future__ import annotations
 
 import datetime
 
-from mpio.host import Host
+from mpio.host import Host, Unit
 from mpio.plan import ground
 from mpio.plan.shape import Share
 from mpio.site import Site
@@ -23,7 +24,6 @@ Description=When what is offline for a time comes back (mpio)
 
 [Timer]
 {calendar}AccuracySec=1s
-Persistent=true
 
 [Install]
 WantedBy=timers.target
@@ -40,11 +40,16 @@ After=network-online.target {before}
 ExecStart={start}
 Restart=on-failure
 RestartSec=60
+
+[Install]
+WantedBy=multi-user.target
 """
 
 
 def render(moments: tuple[str, ...]) -> str:
-    return UNIT.format(calendar="".join(f"OnCalendar={_in_utc(m):%Y-%m-%d %H:%M:%S} UTC\n" for m in moments))
+    """A minute after each moment too: it may have passed before the timer was there."""
+    each = [m for one in map(_in_utc, moments) for m in (one, one + datetime.timedelta(minutes=1))]
+    return UNIT.format(calendar="".join(f"OnCalendar={m:%Y-%m-%d %H:%M:%S} UTC\n" for m in each))
 
 
 def _in_utc(moment: str) -> datetime.datetime:
@@ -67,7 +72,7 @@ def configured(site: Site, host: Host) -> Share:
     if not moments:
         return Share(taken_back(host, "nothing is offline for a time"))
     why = f"what is offline is to come back: {', '.join(moments)}"
-    text, before, unit = render(moments), host.files.get(TIMER), host.unit(systemctl.ONLINE_TIMER)
+    text, before = render(moments), host.files.get(TIMER)
     steps: list[Step] = []
     if host.files.get(SERVICE) is None:
         runs = service(host.program, site.path)
@@ -76,19 +81,28 @@ def configured(site: Site, host: Host) -> Share:
         steps.append(Write(Part.SERVICES, why, TIMER, text, 0o644, before))
     if steps:
         steps.append(Command(Part.SERVICES, why, systemctl.reload_files()))
-    if unit is None or unit.enabled not in ground.ENABLED:
+    clock = host.unit(systemctl.ONLINE_TIMER)
+    if not _enabled(host.unit(systemctl.ONLINE)):
+        steps.append(Command(Part.SERVICES, why, systemctl.enable(systemctl.ONLINE)))
+    if not _enabled(clock):
         steps.append(Command(Part.SERVICES, why, systemctl.enable(systemctl.ONLINE_TIMER, now=True)))
-    elif steps or unit.active != "active":
+    elif clock and (clock.active != "active" or before != text):
         steps.append(Command(Part.SERVICES, why, systemctl.restart(systemctl.ONLINE_TIMER)))
     return Share(tuple(steps))
 
 
+def _enabled(unit: Unit | None) -> bool:
+    return unit is not None and unit.enabled in ground.ENABLED
+
+
 def taken_back(host: Host, why: str) -> tuple[Step, ...]:
-    there = [path for path in (TIMER, SERVICE, systemctl.ONLINE_STAMP) if host.files.get(path) is not None]
+    there = [path for path in (TIMER, SERVICE) if host.files.get(path) is not None]
     if not there:
         return ()
     steps: list[Step] = []
     if TIMER in there:
         steps.append(Command(Part.SERVICES, why, systemctl.disable(systemctl.ONLINE_TIMER, now=True)))
+    if SERVICE in there:  # which may be what runs now
+        steps.append(Command(Part.SERVICES, why, systemctl.disable(systemctl.ONLINE)))
     steps += [Write(Part.SERVICES, why, path, None, None, host.files.get(path)) for path in there]
     return (*steps, Command(Part.SERVICES, f"{systemctl.ONLINE_TIMER} is gone", systemctl.reload_files()))

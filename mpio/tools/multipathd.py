@@ -116,11 +116,11 @@ def config(run: Run) -> str:
 def _ask(run: Run, *words: str, missing: bool = False) -> Done:
     done = run("multipathd", *words, ok=(OK, FAIL))
     for _ in range(ATTEMPTS - 1):
-        if done.out.strip() not in _BUSY:
+        if not too_busy(done.out):
             break
         done = run("multipathd", *words, ok=(OK, FAIL))
     said = done.out.strip()
-    if said in _BUSY:
+    if too_busy(said):
         raise NotRunning(
             f"multipathd answered {ATTEMPTS} times that it is too busy for `{' '.join(words)}`",
             "look at `systemctl status multipathd` and its log",
@@ -131,6 +131,11 @@ def _ask(run: Run, *words: str, missing: bool = False) -> Done:
             "start it: systemctl start multipathd.service",
         )
     return done
+
+
+def too_busy(said: str) -> bool:
+    """Was a command not carried out? 0.9.4 exits with 0 then."""
+    return said.strip() in _BUSY
 
 
 def daemon(run: Run) -> State:

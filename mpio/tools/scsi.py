@@ -17,7 +17,9 @@ CAPACITY = (
     bytes((0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
 )
 REPLY = _REPLY
-GOOD = 0
+# SPC-4, 4.5: key and additional code of "logical unit not supported"; fixed sense has them elsewhere than descriptors
+_ILLEGAL_REQUEST, _NOT_SUPPORTED = 0x05, 0x25
+_FIXED, _DESCRIPTORS = (0x70, 0x71), (0x72, 0x73)
 
 
 def rescan(path: Path, why: str) -> Write:
@@ -41,3 +43,11 @@ def parse_capacity(command: bytes, reply: bytes) -> int | None:
         return None
     last, block = int.from_bytes(reply[:width], "big"), int.from_bytes(reply[width : width + 4], "big")
     return None if last == (1 << 8 * width) - 1 or not block else (last + 1) * block
+
+
+def says_no_lun(sense: bytes) -> bool:
+    """Does the target say that it has no such LUN (any more)? Silence, or being busy, says no such thing."""
+    code = sense[0] & 0x7F if sense else 0
+    if code in _FIXED and len(sense) > 12:
+        return (sense[2] & 0x0F, sense[12]) == (_ILLEGAL_REQUEST, _NOT_SUPPORTED)
+    return code in _DESCRIPTORS and len(sense) > 2 and (sense[1] & 0x0F, sense[2]) == (_ILLEGAL_REQUEST, _NOT_SUPPORTED)

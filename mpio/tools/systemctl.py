@@ -17,8 +17,6 @@ NETWORK_UNITS = ("networking.service", "systemd-networkd.service", "NetworkManag
 ROUTES = "mpio-routes.service"  # mpio's own, as these
 ONLINE = "mpio-online.service"
 ONLINE_TIMER = "mpio-online.timer"
-# where systemd keeps when a `Persistent` timer was last due (systemd.timer(5))
-ONLINE_STAMP = f"/var/lib/systemd/timers/stamp-{ONLINE_TIMER}"
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
 _PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mpio import recording
-from mpio.lab import candidates, questions, record, san
+from mpio import recording, sitefile
+from mpio.lab import candidates, questions, record, rehearse, san
 from mpio.lab.channel import GuestLost
 from mpio.lab.guest import Guest
 from mpio.replay import Replay
@@ -137,6 +137,22 @@ def test_a_guest_that_dies_is_lost_and_no_exit_code(boot: Boot) -> None:
     own.machine.ask("quit")
     with pytest.raises(GuestLost):
         own.sh("true")
+
+
+@pytest.mark.nightly
+def test_a_site_file_is_rehearsed(release: str, boot: Boot) -> None:
+    """With all that makes a SAN of its own: CHAP, an IPv6 portal, three subnets over two NICs."""
+    chap = '[san.chap]\nusername = "prague"\npassword_file = "/etc/mpio/chap"\n'
+    text = hosts.SITE.replace('"10.10.9.90"', '"10.10.9.90", "[fd00:7::90]:3261"').replace(
+        "[network]", chap + "[network]"
+    )
+    heard: list[bytes] = []
+    site = sitefile.parse(text, "site.toml")
+    code, page = rehearse.run(site, text, release, lambda _, data: heard.append(data))
+    said = b"".join(heard).decode()
+    assert code == 0, said
+    assert all(alias in page for alias in hosts.ALIASES.values())
+    assert all(thing in said for thing in ("eth1", "eth2", "10.10.8.90:3260", "[fd00:7::90]:3261")), said
 
 
 def test_what_mpio_asks_is_what_the_lab_records(guest: Guest) -> None:

@@ -1,0 +1,142 @@
+"""SCSI commands sent to disks past their queues, by a child that is left behind where the kernel holds it.
+
+A disk whose target has fallen silent holds whoever asks it until its session's recovery time is over (by the stock
+value 2 minutes), and nobody can end a process, or leave a thread, that the kernel holds. A look must not wait for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import select
+import signal
+import struct
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+LIMIT = 5.0  # seconds for all disks together; one that answers at all does so in milliseconds
+SG_IO = 0x2285  # include/scsi/sg.h
+FROM_DEVICE = -3
+# Milliseconds, as the kernel gives a read (SD_TIMEOUT): a shorter limit would have it reset a LUN, and with that
+# everybody's I/O to it, on an array that is only slow.
+PATIENCE = 30000
+# sg_io_hdr: interface_id dxfer_direction cmd_len mx_sb_len iovec_count dxfer_len dxferp cmdp sbp timeout flags pack_id
+# usr_ptr status masked_status msg_status sb_len_wr host_status driver_status resid duration info
+_HEADER = "iiBBHIPPPIIiPBBBBHHiII0P"  # padded to its end as a struct is
+_STATUS, _WRITTEN, _HOST, _DRIVER = 13, 16, 17, 18
+_SENSE = 32
+_GOOD = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A command, and how many bytes its reply may have."""
+
+    command: bytes
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`data` is empty where the disk did not answer with GOOD; `sense` may say why."""
+
+    data: bytes = b""
+    sense: bytes = b""
+
+
+def replies(places: Mapping[str, str], asked: Sequence[Question]) -> dict[str, tuple[Reply, ...]]:
+    """The replies of each disk that answers in time, in the order of the questions; `places` maps its name to its file.
+
+    A fork, not a new interpreter: there is nothing to start. A disk's line is one write, whole as long as it is no
+    larger than a page.
+    """
+    if not places:
+        return {}
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _ask(places, asked, theirs)
+    os.close(theirs)
+    ended = False
+    try:
+        said, ended = _heard(ours)
+    finally:
+        os.close(ours)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0 if ended else os.WNOHANG)
+    # A line that the time cut off has no end.
+    return dict(_parsed(line) for line in said.split("\n")[:-1])
+
+
+def _heard(end: int) -> tuple[str, bool]:
+    """What comes through the pipe until everybody has closed it, or the time is up."""
+    until, said = time.monotonic() + LIMIT, bytearray()
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    while (left := until - time.monotonic()) > 0:
+        if poll.poll(left * 1000):
+            chunk = os.read(end, 1 << 16)
+            if not chunk:
+                return said.decode(), True
+            said += chunk
+    return said.decode(), False
+
+
+def _parsed(line: str) -> tuple[str, tuple[Reply, ...]]:
+    name, *words = line.split(" ")
+    pairs = (word.partition(":") for word in words)
+    return name, tuple(Reply(bytes.fromhex(data), bytes.fromhex(sense)) for data, _, sense in pairs)
+
+
+# -- the child -----------------------------------------------------------------------------------------------------
+
+
+def _ask(places: Mapping[str, str], asked: Sequence[Question], end: int) -> None:
+    """The child's whole life: a thread a disk, so that a silent one holds up no other."""
+    try:
+        os.setsid()
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
+        # Left behind it must hold nothing of its parent's: no lock, and no pipe that somebody reads to its end.
+        end = fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3)
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(null, number)
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if number not in (0, 1, 2, end):
+                with contextlib.suppress(OSError):
+                    os.close(number)
+        threads = [threading.Thread(target=_one, args=(*at, asked, end), daemon=True) for at in places.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        os._exit(0)
+
+
+def _one(name: str, place: str, asked: Iterable[Question], end: int) -> None:
+    with contextlib.suppress(OSError):
+        fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        said = [_sent(fd, question) for question in asked]
+        os.close(fd)
+        words = (f"{reply.data.hex()}:{reply.sense.hex()}" for reply in said)
+        os.write(end, f"{' '.join((name, *words))}\n".encode())
+
+
+def _sent(fd: int, asked: Question) -> Reply:
+    block = ctypes.create_string_buffer(asked.command, len(asked.command))
+    reply, sense = ctypes.create_string_buffer(asked.room), ctypes.create_string_buffer(_SENSE)
+    places = (ctypes.addressof(reply), ctypes.addressof(block), ctypes.addressof(sense))
+    head = (ord("S"), FROM_DEVICE, len(asked.command), _SENSE, 0, asked.room, *places, PATIENCE, 0, 0, 0)
+    header = bytearray(struct.pack(_HEADER, *head, *[0] * 9))
+    fcntl.ioctl(fd, SG_IO, header)
+    words = struct.unpack(_HEADER, header)
+    good = (words[_STATUS], words[_HOST], words[_DRIVER]) == (_GOOD, 0, 0)
+    return Reply(reply.raw if good else b"", sense.raw[: words[_WRITTEN]])
