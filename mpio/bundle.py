@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mpio import redact
-from mpio.page import Facts
+from mpio.report.page import Facts
 
 # Bytes. What gzip cannot make smaller it makes larger by far less than the difference to 20 MB.
 MEMBER = 2_000_000

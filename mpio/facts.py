@@ -12,8 +12,8 @@ import mpio
 from mpio.errors import MpioError
 from mpio.host import Host
 from mpio.machine import Machine
-from mpio.page import Facts
 from mpio.plan.shape import INITIATOR_NAME
+from mpio.report.page import Facts
 from mpio.tools import dpkg, iscsiadm, keyfile
 
 RELEASES = ("/etc/os-release", "/usr/lib/os-release")

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from mpio.discovery import Named
     from mpio.findings import Finding
     from mpio.host import Host, Path, Portal, Session
+    from mpio.proposing.survey import Verdict
     from mpio.site import Site
     from mpio.step import Step
-    from mpio.survey import Verdict
     from mpio.topology import Lun
 
 MASK = "********"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import fakes
 import recordings
 
-from mpio import observe, page, plan, topology, typeset, verdict
+from mpio import observe, plan, topology, verdict
 from mpio.host import Host, Iface, Map, Node, Pair, Path, Portal, Session
 from mpio.lab import record
 from mpio.machine import Machine
 from mpio.recording import Tree
+from mpio.report import page, typeset
 from mpio.site import Site, SiteIface, SiteLun
 
 STATES = ("sane", "failed-path", "nic-down", "all-down", "no-daemon", "lost-lun", "no-session")

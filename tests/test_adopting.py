@@ -8,12 +8,13 @@ import fakes
 import pytest
 from fakes import APPS_A01, DB_A01, HOMER_1, PORTAL_8, PORTAL_9, PRAGUE
 
-from mpio import adopting, plan
+from mpio import plan
 from mpio.errors import MpioError
 from mpio.findings import finding
 from mpio.host import Host, Iface, Map, Pair, Path, Portal, Session
 from mpio.memory import Memory
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
+from mpio.proposing import adopting
 from mpio.site import Chap, Site, SiteIface, SiteLun, Timeouts
 
 HOST = fakes.guide_host()

@@ -6,7 +6,7 @@ import tarfile
 
 from mpio import bundle
 from mpio.bundle import Member
-from mpio.page import Facts
+from mpio.report.page import Facts
 
 FACTS = Facts("prague", "2026-11-21 19:00:00+01:00", (("mpio", "0.1.0"),))
 

@@ -10,9 +10,10 @@ from fakes import HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import budget, drill, topology
+from mpio import budget, topology
 from mpio.budget import Kind
-from mpio.drill import How, Means, Taking, Thing
+from mpio.drills import drill
+from mpio.drills.drill import How, Means, Taking, Thing
 from mpio.errors import Refused, UnknownName, UsageError
 from mpio.host import Host, Unit, User
 from mpio.step import Command, Step, Write

@@ -13,9 +13,9 @@ import pytest
 from test_commands import FINDING_KEYS, HOST, Mpio, Shows, run, shows, site, wrong
 from test_drilled import measured
 
-from mpio.drill import How
-from mpio.drilled import Measured
 from mpio.drills import guard, turns
+from mpio.drills.drill import How
+from mpio.drills.drilled import Measured
 from mpio.findings import finding
 from mpio.host import Host
 from mpio.run import missing

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import drill, drilled, drillplot, topology
+from mpio import topology
 from mpio.budget import Stall
-from mpio.drill import How, Means
-from mpio.drilled import Measured, Sample
+from mpio.drills import drill, drilled, drillplot
+from mpio.drills.drill import How, Means
+from mpio.drills.drilled import Measured, Sample
 from mpio.errors import MpioError
 
 SITE = fakes.guide_site()

@@ -16,7 +16,7 @@ from fakes import HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 from test_commands import HOST, Mpio, Shows, run, shows, well_formed, wrong
 from test_survey import BOND, ETH1, ETH2, LO, seen
 
-from mpio import discovery, observe, sitefile, trials, tryout
+from mpio import discovery, observe, sitefile
 from mpio.commands import init
 from mpio.commands.call import Call
 from mpio.console import Console
@@ -28,6 +28,7 @@ from mpio.machine import Machine
 from mpio.observe import Look, kernel
 from mpio.plan.shape import Share
 from mpio.program import Done
+from mpio.proposing import trials, tryout
 from mpio.site import SiteLun
 from mpio.tools import cards, ip, iscsidb, iscsitrial, sysfs, systemctl, udevadm
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import fakes
 import pytest
 
-from mpio import drill, topology
-from mpio.drill import How, Means
-from mpio.drills import turns
+from mpio import topology
+from mpio.drills import drill, turns
+from mpio.drills.drill import How, Means
 from mpio.drills.layers import Layers
 from mpio.drills.reader import SAMPLE, Reading
 from mpio.errors import ProgramFailed

@@ -14,11 +14,12 @@ import pytest
 from fakes import APPS_A01, DB_A01, HOMER_1, HOMER_2
 from test_commands import FINDING_KEYS, HOST, LUN_KEYS, SITE, Mpio, Shows, run, shows, site, well_formed, wrong
 
-from mpio import apply, identity, inventory, observe, plan, scan, settle, sgio, topology
+from mpio import apply, identity, observe, plan, settle, sgio, topology
 from mpio.errors import UsageError
 from mpio.files import Files
 from mpio.host import Host, Pair, User
 from mpio.identity import Said
+from mpio.luns import inventory, scan
 from mpio.machine import Machine
 from mpio.memory import Offline
 from mpio.observe import kernel

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from test_commands import HOST, SITE, Mpio, run, shows, site, well_formed, wrong
 from test_verbs import acts
 
-from mpio import apply, capacity, choose, growth, memory, settle, sitefile, topology
+from mpio import apply, choose, memory, settle, sitefile, topology
 from mpio.errors import UnknownName, UnreadableOutput
 from mpio.findings import Finding
 from mpio.host import Host, User
+from mpio.luns import capacity, growth
 from mpio.memory import Memory
 from mpio.plan import maps, removing, resizing
 from mpio.plan.shape import MULTIPATH_DROP_IN

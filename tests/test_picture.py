@@ -9,9 +9,9 @@ import reports
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import lettering, page, picture, wiring
-from mpio.lettering import Box
-from mpio.picture import Picture
+from mpio.report import lettering, page, picture, wiring
+from mpio.report.lettering import Box
+from mpio.report.picture import Picture
 from mpio.topology import Lun, LunState
 
 HOST = reports.seen(fakes.guide_host(), fakes.guide_site())

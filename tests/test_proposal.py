@@ -9,9 +9,10 @@ import fakes
 from fakes import APPS_A01, HOMER_1, PORTAL_8, PORTAL_9
 from test_survey import SIDS, SITE, seen
 
-from mpio import console, proposal, sitefile, survey
+from mpio import console, sitefile
 from mpio.host import Portal
-from mpio.proposal import Words
+from mpio.proposing import proposal, survey
+from mpio.proposing.proposal import Words
 from mpio.site import Chap, SiteLun, Watch
 
 

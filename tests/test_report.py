@@ -16,9 +16,10 @@ from browser import Browser
 from reports import Seen
 from test_commands import HOST, Mpio, Shows, run, shows, site
 
-from mpio import typeset, view
+from mpio import view
 from mpio.commands import call
 from mpio.findings import finding
+from mpio.report import typeset
 
 __all__ = ["run", "shows", "site"]
 GUIDE = reports.seen(fakes.guide_host(), fakes.guide_site())

@@ -8,12 +8,13 @@ import fakes
 import pytest
 from fakes import APPS_A01, DB_A01, HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
-from mpio import sitefile, survey, topology
+from mpio import sitefile, topology
 from mpio.errors import UnknownName, UsageError
 from mpio.findings import finding
 from mpio.host import Answer, Asked, Found, Host, Iface, Map, Pair, Path, Portal
+from mpio.proposing import survey
+from mpio.proposing.survey import Lun, Verdict
 from mpio.site import Site, SiteIface
-from mpio.survey import Lun, Verdict
 from mpio.tools.cards import Card
 
 ETH1 = Card("eth1", addresses=("10.10.8.14/24",), carrier=True, mtu=1500)

@@ -11,12 +11,12 @@ import fakes
 import pytest
 from fakes import APPS_A01, HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
-from mpio import trials
 from mpio.findings import finding
 from mpio.host import Host, Map, Pair, Portal, Session, User
 from mpio.plan import ending
 from mpio.plan.shape import Share
 from mpio.program import Done
+from mpio.proposing import trials
 from mpio.site import SiteIface
 from mpio.step import Command, Write
 from mpio.tools import iscsiadm, iscsitrial, udevadm

@@ -5,10 +5,11 @@ from dataclasses import replace
 import fakes
 import reports
 
-from mpio import plan, topology, wiring
+from mpio import plan, topology
 from mpio.host import Host, Map
+from mpio.report import wiring
+from mpio.report.wiring import Bundle, Count, State, Wiring
 from mpio.site import Site
-from mpio.wiring import Bundle, Count, State, Wiring
 
 SITE = fakes.guide_site()
 HOST = fakes.guide_host(SITE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mpio import apply, drill, drilled, findings, guard, lock, observe, plan, topology
+from mpio import apply, findings, guard, lock, observe, plan, topology
 from mpio.commands import ended
 from mpio.commands.call import Call
-from mpio.drill import How
+from mpio.drills import drill, drilled, turns
 from mpio.drills import guard as watch
-from mpio.drills import turns
+from mpio.drills.drill import How
 from mpio.errors import Exit, MpioError, UsageError
 from mpio.findings import Finding, finding
 from mpio.site import Site
@@ -53,7 +53,7 @@ def command(
             call.confirm(f"Take {names} away ({way}), one after another, while {len(read)} LUNs are read?")
         result = turns.things(call.machine, asked, host, read, call.console.say)
     if to:
-        from mpio import drillplot
+        from mpio.drills import drillplot
 
         documents = [drilled.document(m) for m in result.measured]
         call.machine.files.write(to, drillplot.svg(documents), 0o644)
@@ -101,7 +101,7 @@ def _words(step: Step) -> str:
 
 def _can_plot(call: Call, file: str) -> str:
     """What the drawing needs must be there before anything is taken away."""
-    from mpio import drillplot
+    from mpio.drills import drillplot
 
     drillplot.need()
     return call.to_write(file, "mpio drill --plot FILE.svg")

@@ -8,22 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mpio import (
-    adopting,
-    apply,
-    discovery,
-    lock,
-    observe,
-    plan,
-    proposal,
-    sitefile,
-    sitewords,
-    survey,
-    topology,
-    trials,
-    tryout,
-    view,
-)
+from mpio import apply, discovery, lock, observe, plan, sitefile, sitewords, topology, view
 from mpio.checks import portals as of_portals
 from mpio.commands.call import Call
 from mpio.console import Console, size
@@ -32,6 +17,7 @@ from mpio.findings import Finding
 from mpio.host import Portal
 from mpio.memory import Memory
 from mpio.plan import iscsi
+from mpio.proposing import adopting, proposal, survey, trials, tryout
 from mpio.site import Site
 from mpio.tools import cards, ip, iscsidb, sysfs
 

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import (
-    apply,
-    choose,
-    console,
-    findings,
-    growth,
-    guard,
-    inventory,
-    lock,
-    luntext,
-    lunview,
-    observe,
-    progress,
-    removal,
-    scan,
-    taking,
-    topology,
-    view,
-)
+from mpio import apply, choose, console, findings, guard, lock, observe, progress, topology, view
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit, MpioError
 from mpio.findings import Finding, finding
+from mpio.luns import growth, inventory, luntext, lunview, removal, scan, taking
 from mpio.plan import luns, removing
 from mpio.step import Part
 

@@ -6,10 +6,11 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mpio import facts, observe, page, plan, topology, typeset, verdict, wiring
+from mpio import facts, observe, plan, topology, verdict
 from mpio.commands.call import Call
 from mpio.console import clean
 from mpio.errors import Exit, UsageError
+from mpio.report import page, typeset, wiring
 
 if TYPE_CHECKING:
     from mpio.commands import options

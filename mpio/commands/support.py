@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mpio import bundle, facts, observe, page, plan, recording, redact, support, topology, typeset, verdict, view
+from mpio import bundle, facts, observe, plan, recording, redact, support, topology, verdict, view
 from mpio.commands.call import Call
 from mpio.console import clean
 from mpio.errors import Exit
 from mpio.host import Host
 from mpio.questions import UNITS
+from mpio.report import page, typeset
 from mpio.support import Gathering
 from mpio.tools import systemctl
 

@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mpio import run, settle
+from mpio import observe, run, settle
 from mpio.errors import MpioError, UnreadableOutput
 from mpio.files import Files
 from mpio.machine import Machine
+from mpio.observe import states
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import multipathd, systemctl, systemd_run
 
@@ -32,6 +33,7 @@ LIMIT = 15.0  # for one step
 TICK = 1000  # ms between looks at the deadline
 # A program that the drill had begun when it was killed outlives it: what that still took away is put back once more.
 AGAIN = 2.0
+LONGEST = 30.0  # paths are asked for so long to come back
 AT_ONCE = 4
 
 T = TypeVar("T")
@@ -109,6 +111,36 @@ def restore(machine: Machine, back: Iterable[Step], patience: float = PATIENCE) 
     return left
 
 
+def put_back(machine: Machine, back: Iterable[Step], patience: float = PATIENCE) -> tuple[Step, ...]:
+    """As `restore`, and then until the device mapper itself says for a while that each path is in use again: a busy
+    multipathd may do what it was told before after what it was told last. Returns what is not back.
+    """
+    back = tuple(back)
+    left = restore(machine, back, patience)
+    begin = time.monotonic()
+    away = _away(machine, back)
+
+    def stays() -> bool:
+        nonlocal away
+        if away:
+            restore(machine, away, 0.0)
+        away = _away(machine, back)
+        return not away and time.monotonic() - begin > AGAIN
+
+    if any(s.part is Part.MULTIPATH for s in back):
+        settle.until(stays, LONGEST)
+    return tuple(s for s in back if s in left or s in away)
+
+
+def _away(machine: Machine, back: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Those of the steps whose path the device mapper does not use."""
+    if not any(s.part is Part.MULTIPATH for s in back):
+        return ()
+    seen = states.by_kernel(machine, observe.host(machine, None, observe.Look.STATUS))
+    failed = {multipathd.reinstate_path(p.dev, "").argv for p in seen.paths if p.dm_state == "failed"}
+    return tuple(s for s in back if isinstance(s, Command) and s.argv in failed)
+
+
 def in_turn(steps: tuple[Step, ...], do: Callable[[Step], T]) -> list[T]:
     """Do the steps one after another; what multipathd is told has no order: several of its clients start at once."""
     with ThreadPoolExecutor(max_workers=AT_ONCE if all(s.part is Part.MULTIPATH for s in steps) else 1) as pool:
@@ -134,7 +166,7 @@ def mend(machine: Machine, say: Callable[[str], None]) -> None:
     note = read(machine)
     if note is not None:
         say(f"a drill that died had left {note.what} away: putting it back")
-        for step in restore(machine, note.back):
+        for step in put_back(machine, note.back):
             say(_stuck(step))
         forget(machine)
 
@@ -174,7 +206,7 @@ def main(argv: list[str]) -> int:
     time.sleep(AGAIN)
     if (now := read(machine)) is not None and now.pid != pid:
         return 0  # another drill has put this back before it began, and what is away now is its own
-    left = restore(machine, note.back, patience=60.0 if left else 0.0)
+    left = put_back(machine, note.back, patience=60.0 if left else 0.0)
     if not left and _of(machine, pid):
         forget(machine)  # else the next drill or apply tries again
     for step in left:
@@ -201,7 +233,7 @@ def _watch(machine: Machine, pid: int) -> None:
         note = _of(machine, pid)
         if note is not None and _now() > note.deadline:
             sys.stderr.write(f"the drill of {note.what} hangs: putting it back\n")
-            if not restore(machine, note.back):
+            if not put_back(machine, note.back):
                 forget(machine)
 
 

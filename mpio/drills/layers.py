@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from mpio.drill import Taking
+from mpio.drills.drill import Taking
 from mpio.errors import MpioError
 from mpio.machine import Machine
 from mpio.tools import dmsetup, multipathd, sysfs

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mpio.drilled import Sample
+from mpio.drills.drilled import Sample
 
 BLOCK = 4096
 PACE = 0.01

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mpio import drill, guard, observe, run
-from mpio.drill import How, Means, Taking, Thing
-from mpio.drilled import Measured
+from mpio import guard, observe, run
+from mpio.drills import drill
 from mpio.drills import guard as watch
+from mpio.drills.drill import How, Means, Taking, Thing
+from mpio.drills.drilled import Measured
 from mpio.drills.layers import Layers
 from mpio.drills.reader import Reading, reading
 from mpio.errors import MpioError, ProgramFailed
@@ -122,7 +123,7 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
     finally:
         back = time.monotonic()
         layers.end()
-        result.stuck = watch.restore(machine, one.back)
+        result.stuck = watch.put_back(machine, one.back)
         if not result.stuck:
             watch.forget(machine)  # else the guard goes on trying when we have ended
     result.done += [s for s in one.back if s not in result.stuck]

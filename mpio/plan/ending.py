@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mpio import guard, trials
+from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
 from mpio.plan import ground, iscsi, maps, routes, timer
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
+from mpio.proposing import trials
 from mpio.step import Command, Part, Step, Write
 from mpio.tools import iscsiadm, iscsidb, keyfile, multipath, multipathd, systemctl
 from mpio.topology import usable

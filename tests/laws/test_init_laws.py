@@ -9,8 +9,9 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpio import adopting, plan, proposal, sitefile
-from mpio.proposal import Words
+from mpio import plan, sitefile
+from mpio.proposing import adopting, proposal
+from mpio.proposing.proposal import Words
 from mpio.site import Site
 
 WORDS = ("iface", "san.targets", "san.layout", "san.chap", "network.rp_filter", "network.arp", "timeouts", "lun")

@@ -28,6 +28,7 @@ FIRST = ("eth1", "eth2", "10.10.8.90:3260", "10.10.9.90:3260")
 
 def start(host: Prague, how: str, *names: str) -> None:
     """A drill in a unit, which is what `systemctl kill` kills whole."""
+    host.sh("systemctl reset-failed drilling 2>/dev/null || true")
     host.sh(f"systemd-run -q --unit drilling mpio drill {' '.join(names)} --how {how} --yes")
     host.until(f"test -e {NOTE} && {AWAY[how]}", 120)
 

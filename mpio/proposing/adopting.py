@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mpio import presets, sitewords, survey
+from mpio import presets, sitewords
 from mpio.errors import MpioError
 from mpio.findings import Finding, finding
 from mpio.host import Host, Iface, Pair, Portal
 from mpio.plan import Plan, ground, maps
 from mpio.plan.shape import ISCSID_CONF, MULTIPATH_DROP_IN, SYSCTL_DROP_IN
 from mpio.plan.timeouts import settings_of_conf
+from mpio.proposing import survey
 from mpio.site import Chap, Site, SiteIface, SiteLun, Timeouts
 from mpio.step import Part
 from mpio.tools import iscsitrial, keyfile, multipath, multipathconf, sysctl

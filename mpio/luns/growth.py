@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mpio import apply, capacity, settle, topology
+from mpio import apply, settle, topology
 from mpio.findings import Finding, finding
 from mpio.host import Host, Map
+from mpio.luns import capacity
 from mpio.machine import Machine
 from mpio.plan import luns, resizing
 from mpio.plan.resizing import Way

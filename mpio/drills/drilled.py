@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mpio import view
-from mpio.drill import Taking
+from mpio.drills.drill import Taking
 from mpio.findings import Finding, finding
 from mpio.host import Map
 

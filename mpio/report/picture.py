@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mpio import wiring
-from mpio.lettering import GAP, LEADING, MARK, PAD, SMALL, Box, Pip, Text, lines, sized, width, written
+from mpio.report import wiring
+from mpio.report.lettering import GAP, LEADING, MARK, PAD, SMALL, Box, Pip, Text, lines, sized, width, written
+from mpio.report.wiring import Bundle, Card, Count, End, Luns, State, Targets, Wiring
 from mpio.topology import Lun
-from mpio.wiring import Bundle, Card, Count, End, Luns, State, Targets, Wiring
 
 BEND, STUB = 58, 26  # between rows: lines cross in the first part, in the second each is alone with its label
 NARROWEST, WIDEST = 128, 330  # of a box in a row

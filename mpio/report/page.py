@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mpio import budget, picture, topology, view, wiring
+from mpio import budget, topology, view
 from mpio.budget import Budget
 from mpio.findings import Finding
 from mpio.host import Host
 from mpio.memory import Offline
-from mpio.picture import Picture
+from mpio.report import picture, wiring
+from mpio.report.picture import Picture
+from mpio.report.wiring import Count, State
 from mpio.site import Site
 from mpio.step import Step
 from mpio.topology import Lun, Pairs
-from mpio.wiring import Count, State
 
 # One picture each for a phone, a tablet or paper, and a desk: what is read is not shrunk.
 WIDTHS = (344, 700, 1180)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mpio.wiring import State
+from mpio.report.wiring import State
 
 NAME, SMALL = 12, 11  # font sizes
 PITCH = 0.62  # of the font size; DejaVu, Liberation, Menlo and Courier have 0.60

@@ -9,7 +9,7 @@ from mpio import view
 
 if TYPE_CHECKING:
     from mpio.host import Host, Path
-    from mpio.inventory import Rest
+    from mpio.luns.inventory import Rest
     from mpio.plan.luns import Adoption, News
     from mpio.site import Site
     from mpio.topology import Lun

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mpio import observe, settle, trials
+from mpio import observe, settle
 from mpio.errors import MpioError
 from mpio.findings import Finding, finding
 from mpio.host import Host, Iface, Pair, Portal, Session
@@ -14,6 +14,7 @@ from mpio.machine import Machine
 from mpio.observe import kernel
 from mpio.observe import portals as ask
 from mpio.plan.shape import Share
+from mpio.proposing import trials
 from mpio.site import Site
 from mpio.step import Command
 from mpio.tools import iscsitrial, multipath, systemctl, udevadm

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mpio import survey
 from mpio.host import Answer, Host, Portal
 from mpio.plan import ground
+from mpio.proposing import survey
 from mpio.site import Chap, Site, SiteLun
 from mpio.sitemistakes import dotted, quoted
 

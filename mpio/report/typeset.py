@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mpio import console
 
 if TYPE_CHECKING:
-    from mpio.page import Page
+    from mpio.report.page import Page
 
 FOLDER = Path(__file__).parent / "templates"
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, identity, memory, observe, plan, scan, settle, sitefile, sitetext, topology
+from mpio import apply, choose, guard, identity, memory, observe, plan, settle, sitefile, sitetext, topology
 from mpio.checks import luns as checks
 from mpio.errors import Busy, Exit, MpioError
 from mpio.findings import Finding, finding
 from mpio.host import Host
+from mpio.luns import scan
 from mpio.machine import Machine
 from mpio.observe import configured
 from mpio.plan import Plan, luns, maps
