@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-LIMIT = 5.0  # seconds for all disks together; one that answers at all does so in milliseconds
+LIMIT = 5.0  # seconds for all disks together; one with nothing else to do answers in milliseconds
 SG_IO = 0x2285  # include/scsi/sg.h
 FROM_DEVICE = -3
 # Milliseconds, as the kernel gives a read (SD_TIMEOUT): a shorter limit would have it reset a LUN, and with that
@@ -48,8 +48,9 @@ class Reply:
     sense: bytes = b""
 
 
-def replies(places: Mapping[str, str], asked: Sequence[Question]) -> dict[str, tuple[Reply, ...]]:
-    """The replies of each disk that answers in time, in the order of the questions; `places` maps its name to its file.
+def replies(places: Mapping[str, str], asked: Sequence[Question], limit: float = LIMIT) -> dict[str, tuple[Reply, ...]]:
+    """The replies of each disk that answers within `limit` seconds, in the order of the questions; `places` maps its
+    name to its file.
 
     A fork, not a new interpreter: there is nothing to start. A disk's line is one write, whole as long as it is no
     larger than a page.
@@ -63,7 +64,7 @@ def replies(places: Mapping[str, str], asked: Sequence[Question]) -> dict[str, t
     os.close(theirs)
     ended = False
     try:
-        said, ended = _heard(ours)
+        said, ended = _heard(ours, limit)
     finally:
         os.close(ours)
         if not ended:
@@ -74,9 +75,9 @@ def replies(places: Mapping[str, str], asked: Sequence[Question]) -> dict[str, t
     return dict(_parsed(line) for line in said.split("\n")[:-1])
 
 
-def _heard(end: int) -> tuple[str, bool]:
+def _heard(end: int, limit: float) -> tuple[str, bool]:
     """What comes through the pipe until everybody has closed it, or the time is up."""
-    until, said = time.monotonic() + LIMIT, bytearray()
+    until, said = time.monotonic() + limit, bytearray()
     poll = select.poll()
     poll.register(end, select.POLLIN)
     while (left := until - time.monotonic()) > 0:

@@ -12,13 +12,14 @@ from mpio import sgio
 from mpio.tools import scsi
 
 ATTEMPTS = 3  # a unit attention answers the first command after a change and says nothing else
+LIMIT = 30.0  # seconds: a disk that is being written to answers after what it was given before (lab: over 5 s)
 _ASKED = tuple(sgio.Question(command, scsi.REPLY) for command in scsi.CAPACITY for _ in range(ATTEMPTS))
 
 
 def of(devs: Iterable[str]) -> dict[str, int | None]:
     """The bytes of each of these disks; None for one that does not say."""
     places = {dev: f"/dev/{dev}" for dev in devs}
-    said = sgio.replies(places, _ASKED)
+    said = sgio.replies(places, _ASKED, LIMIT)
     return {dev: _told(said.get(dev, ())) for dev in places}
 
 

@@ -58,7 +58,6 @@ def went_well(one: dict[str, Any], how: str, busy: float = 0.0) -> None:
     assert one["noticed"]["dm"] is not None, one
 
 
-@pytest.mark.everywhere
 def test_a_drill_costs_no_read_and_a_killed_one_is_put_back(applied: Prague) -> None:
     done = applied.mpio("drill", "eth1", "--yes", "-o", "json").json
     (one,) = done["drills"]
