@@ -34,6 +34,7 @@ TICK = 1000  # ms between looks at the deadline
 # A program that the drill had begun when it was killed outlives it: what that still took away is put back once more.
 AGAIN = 2.0
 LONGEST = 30.0  # paths are asked for so long to come back
+HURRY = 5.0  # a drill that was broken in on has so long before its guard puts back in its place
 AT_ONCE = 4
 
 T = TypeVar("T")
@@ -133,10 +134,13 @@ def put_back(machine: Machine, back: Iterable[Step], patience: float = PATIENCE)
 
 
 def _away(machine: Machine, back: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Those of the steps whose path the device mapper does not use."""
+    """Those of the steps whose path the device mapper does not use; all that are about paths where it does not say."""
     if not any(s.part is Part.MULTIPATH for s in back):
         return ()
-    seen = states.by_kernel(machine, observe.host(machine, None, observe.Look.STATUS))
+    try:
+        seen = states.by_kernel(machine, observe.host(machine, None, observe.Look.STATUS))
+    except MpioError:
+        return tuple(s for s in back if s.part is Part.MULTIPATH)
     failed = {multipathd.reinstate_path(p.dev, "").argv for p in seen.paths if p.dm_state == "failed"}
     return tuple(s for s in back if isinstance(s, Command) and s.argv in failed)
 

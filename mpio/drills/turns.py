@@ -120,6 +120,9 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
         result.done += one.go
         gone = time.monotonic()
         _stay_away(layers, now, gone, longest)
+    except BaseException:  # a signal, most of the time; should we hang now, the guard does not
+        watch.write(machine, one.thing.name, one.back, watch.HURRY)
+        raise
     finally:
         back = time.monotonic()
         layers.end()

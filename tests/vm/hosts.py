@@ -110,13 +110,13 @@ class Prague:
     def state(self, *scripts: str) -> str:
         return "".join(self.guest.sh(script).out for script in scripts)
 
-    def until(self, script: str, limit: float = 60) -> None:
-        """Wait until a script ends with 0."""
+    def until(self, script: str, limit: float = 60, show: str = LOGS) -> None:
+        """Wait until a script ends with 0; what `show` prints is shown where it does not in time."""
         waiting = (
             'end=$(($(date +%s) + $2)); until sh -c "$1"; do [ "$(date +%s)" -lt "$end" ] || exit 9; sleep 0.2; done'
         )
         done = self.guest.run(("sh", "-c", waiting, "sh", script, f"{limit:.0f}"), timeout=limit + 30)
-        assert done.code == 0, f"not met in {limit:g} s: {script}\n{done.out}{done.err}\n{self.guest.sh(LOGS).out}"
+        assert done.code == 0, f"not met in {limit:g} s: {script}\n{done.out}{done.err}\n{self.guest.sh(show).out}"
 
     def keep(self, name: str) -> None:
         self.guest.checkpoint(name)

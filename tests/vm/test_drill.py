@@ -23,6 +23,11 @@ BACK = {
     "block": "! nft list tables | grep -q mpio_drill_",
 }
 WITHIN = 10.0
+SHOW = rf"""
+pgrep -af 'mpio|multipathd'; cat {NOTE}; dmsetup status
+journalctl -b --no-pager -n 40 -o short-monotonic -u drilling -u 'mpio-drill*'
+journalctl -b --no-pager -n 150 -o short-monotonic -u multipathd | grep -v 'tur checker\|unusable'
+"""
 FIRST = ("eth1", "eth2", "10.10.8.90:3260", "10.10.9.90:3260")
 
 
@@ -37,7 +42,7 @@ def kill(host: Prague, how: str, signal: str) -> float:
     """How long it then takes until all is put back."""
     host.sh(f"systemctl kill --kill-whom=all -s {signal} drilling")
     begin = time.monotonic()
-    host.until(BACK[how], 60)
+    host.until(BACK[how], 60, SHOW)
     return time.monotonic() - begin
 
 

@@ -76,7 +76,8 @@ def test_views_once_everybody_knows(applied: Prague) -> None:
     applied.fault("link-down", "san2")
     applied.until(f"mpio stat -gP -n --fields interfaces | grep -Fc '{BOTH[0]} [{BOTH[1]}]' | grep -x 4", 240)
     assert iface(applied, BOTH[1]) == (False, "down", "disabled", "failed")
-    assert address(applied, PORTALS[1]) == ("up", [BOTH[0]], [BOTH[0]])
+    # whether I/O goes out to it depends on which path group each map is using
+    assert address(applied, PORTALS[1])[:2] == ("up", [BOTH[0]])
     assert {row["state"] for row in view(applied, "-g")} == {"degraded"}
     applied.fault("link-up", "san2")
     applied.mpio("verify", "--wait", "180", timeout=300)
@@ -135,7 +136,8 @@ def within(host: Prague, kind: str, least: float, more: float = 0) -> None:
 
 
 PATHS_BACK = "test $(multipathd show maps raw format %N | grep -cx ' *4 *') = 4"
-GONE = "test $(multipathd show paths raw format '%t' | grep -c active) -le 8"
+# Not multipathd's word: a busy one says "timeout", in which no path is active either.
+GONE = "test $(dmsetup status --target multipath | grep -o ' F ' | wc -l) -ge 8"
 
 
 @pytest.mark.nightly
