@@ -70,7 +70,6 @@ def refused(host: Prague, target: str) -> int:
     return int(host.sh(f"cat {stats}/authenticate_fails"))
 
 
-@pytest.mark.everywhere
 def test_wrong_secrets_are_named_and_right_ones_are_nowhere_but_in_their_files(applied: Prague) -> None:
     applied.fault("discovery-chap", *DISCOVERY)
     applied.fault("chap", TARGETS[0], *SESSIONS)

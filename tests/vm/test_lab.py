@@ -56,14 +56,12 @@ def test_the_services_are_as_after_their_installation(fresh: Guest) -> None:
     assert fresh.sh("ls /etc/iscsi").out.split() == ["initiatorname.iscsi", "iscsid.conf"]
 
 
-@pytest.mark.everywhere
 def test_every_path_carries_one_of_the_guides_wwids(fresh: Guest) -> None:
     fresh.check("sh", "-c", LOGIN, "sh", "10.10.8.90")
     counted = [line.split() for line in fresh.check("sh", "-c", WWIDS).splitlines()]
     assert counted == [["4", "naa." + lun.wwid[1:]] for lun in sorted(san.GUIDE.luns, key=lambda lun: lun.wwid)]
 
 
-@pytest.mark.everywhere
 def test_each_fault_has_its_reverse(fresh: Guest) -> None:
     connect = "import socket; socket.create_connection(('10.10.9.90', 3260), 2)"
     target = san.GUIDE.targets[1].name

@@ -77,7 +77,6 @@ def test_a_bad_site_is_refused_whole_and_nothing_is_touched(guest: Guest) -> Non
     assert host.state(hosts.FILES, hosts.KERNEL, hosts.UNITS) == before
 
 
-@pytest.mark.everywhere
 def test_the_users_files_survive_and_teardown_brings_everything_back(guest: Guest) -> None:
     host = hosts.bare(guest)
     host.put("/etc/multipath.conf", MULTIPATH_CONF)
