@@ -67,6 +67,12 @@ def test_a_target_with_portals_of_its_own_is_drilled_too() -> None:
     assert [t.name for t in found if t.kind == "target"] == [HOMER_1, HOMER_2]
 
 
+def test_the_only_target_is_drilled_by_its_name_only() -> None:
+    one = replace(PAIRS, planned={replace(p, target=HOMER_1): 1 for p in PAIRS.planned})
+    assert {t.kind for t in drill.things(SITE, HOST, one, (), How.OFFLINE)} == {"nic", "portal"}
+    assert [t.kind for t in drill.things(SITE, HOST, one, (HOMER_1,), How.OFFLINE)] == ["target"]
+
+
 def test_names_of_every_kind() -> None:
     sid = HOST.sessions[0].sid
     said = things("eth1", "sw-iscsi-1", "10.10.8.90", HOMER_2, f"sid:{sid}")

@@ -83,7 +83,8 @@ def things(site: Site, host: Host, planned: Pairs, names: Iterable[str], how: Ho
     """What the names mean, each by itself; without names every NIC, portal and target of the planned pairs.
 
     Of those that mean the same pairs (a target with a single portal) only the first is drilled: the second would show
-    the same again. `link` without names means the NICs.
+    the same again. `link` without names means the NICs. A single target that everything goes to is no redundancy that a
+    drill could try; it is drilled by its name only, which is refused then.
     """
     names = tuple(dict.fromkeys(names))
     found: list[Thing] = [_named(site, host, planned, name) for name in names] if names else _every(site, planned)
@@ -92,6 +93,8 @@ def things(site: Site, host: Host, planned: Pairs, names: Iterable[str], how: Ho
             what = f"--how link sets a NIC down, and {other.name} is a {other.kind}"
             raise UsageError(what, "name a NIC, or take --how block")
         found = [t for t in found if t.nic]
+    if not names:
+        found = [t for t in found if t.kind != "target" or set(t.pairs) < set(planned.planned)]
     of_pairs: dict[frozenset[Pair], Thing] = {}
     for thing in found:
         of_pairs.setdefault(frozenset(thing.pairs), thing)
