@@ -28,7 +28,6 @@ from mpio.lab.process import Say
 
 NAME = "lab"
 SITE = Path(__file__).parent / "guide-site.toml"
-START_SECONDS = 900.0  # an image may have to be built first
 
 
 def folder() -> Path:

@@ -2,39 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
-from vm import hosts
+from vm import hosts, reader
 from vm.hosts import ALIASES, Prague
 from vm.readback import is_as_the_site_says, records_of
 
-# Reads every device past the page cache until it is told to stop, and says how long the longest read took.
-READER = """
-import json, mmap, os, sys, threading, time
-said = {}
-def read(name):
-    fd, buffer = os.open(name, os.O_RDONLY | os.O_DIRECT), mmap.mmap(-1, 4096)
-    one = said[name] = {"reads": 0, "errors": [], "longest": 0.0}
-    while not os.path.exists("/run/reader-stop"):
-        begin = time.monotonic()
-        try:
-            os.preadv(fd, [buffer], one["reads"] % 1024 * 4096)
-        except OSError as error:
-            one["errors"].append(str(error))
-        one["reads"] += 1
-        one["longest"] = max(one["longest"], time.monotonic() - begin)
-        time.sleep(0.01)
-threads = [threading.Thread(target=read, args=(name,)) for name in sys.argv[1:]]
-for thread in threads: thread.start()
-open("/run/reader-on", "w").close()
-for thread in threads: thread.join()
-with open("/run/reader-new", "w") as file: json.dump(said, file)
-os.rename("/run/reader-new", "/run/reader-said")
-"""
 MEMORY = "/var/lib/mpio/memory.json"
 FORGOTTEN = f"! grep -q '\"name\":' {MEMORY}"  # only what is offline has a name there
 UNITS = "ls /etc/systemd/system | grep mpio-online || true"
@@ -63,31 +36,15 @@ def says_who(ran: hosts.Ran, name: str) -> None:
     assert "by root since 20" in found["MP316"]["detail"], ran
 
 
-def starts_reading(host: Prague, controls: Sequence[str]) -> None:
-    """All maps and, to know how long this machine holds up any read, as many disks that stay."""
-    host.put("/root/reader.py", READER)
-    names = [f"/dev/mapper/{name}" for name in ALIASES.values()]
-    host.sh(f"systemd-run -q --unit reader python3 /root/reader.py {' '.join([*names, *controls])}")
-    host.until("test -e /run/reader-on")
-
-
-def what_was_read(host: Prague) -> dict[str, Any]:
-    host.sh("touch /run/reader-stop")
-    host.until("test -e /run/reader-said")
-    said: dict[str, Any] = json.loads(host.text("/run/reader-said"))
-    return said
-
-
 def test_a_nic_goes_offline_under_a_reader_and_comes_back(applied: Prague) -> None:
     mine, others = disks(applied, "eth1"), [f"/dev/{dev}" for dev in disks(applied, "eth2")[: len(ALIASES)]]
-    starts_reading(applied, others)
+    # All maps and, to know how long this machine holds up any read, as many disks that stay.
+    reader.begins(applied, read := [*reader.MAPS, *others])
     taken = applied.mpio("offline", "eth1", "--yes", "-o", "json")
     says_who(taken, "eth1")
     assert (len(taken.json["done"]), taken.json["left"]) == (2 + len(mine), []), taken
     assert in_use(applied) == 8
-    said = what_was_read(applied)
-    assert {name: one["errors"] for name, one in said.items()} == {name: [] for name in said}, said
-    assert all(one["reads"] > 10 for one in said.values()), said
+    said = reader.ends(applied, read)
     control = max(said.pop(other)["longest"] for other in others)
     assert max(one["longest"] for one in said.values()) < 0.3 + control, (said, control)
 

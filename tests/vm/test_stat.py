@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from vm import reader
 from vm.hosts import ALIASES, SITE, SITE_PATH, TARGETS, Prague
-from vm.test_verbs import READER, no_read_failed
 
 BOTH = ("sw-iscsi-0", "sw-iscsi-1")
 PORTALS = ("10.10.8.90", "10.10.9.90")
@@ -110,16 +110,12 @@ def test_views_once_everybody_knows(applied: Prague) -> None:
 
 def stalled(host: Prague) -> float:
     """The longest read of all LUNs since `reading`, none of which may have failed."""
-    no_read_failed(host)
-    longest: float = max(one["longest"] for one in json.loads(host.text("/run/reader-said")).values())
+    longest: float = max(one["longest"] for one in reader.ends(host).values())
     return longest
 
 
 def reading(host: Prague) -> Prague:
-    host.put("/root/reader.py", READER)
-    host.sh("rm -f /run/reader-*; systemctl reset-failed reader 2>/dev/null || true")
-    host.sh(f"systemd-run -q --unit reader python3 /root/reader.py {' '.join(ALIASES.values())}")
-    host.until("test -e /run/reader-on")
+    reader.begins(host)
     return host
 
 

@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from vm import hosts
+from vm import hosts, reader
 from vm.hosts import ALIASES, SITE, SITE_PATH, TARGETS, Prague
 from vm.readback import PAIRS, is_as_the_site_says
 
 IFACES = "iscsiadm -m iface | cut -d' ' -f1 | sort"
 SLOW = SITE.replace("[timeouts]\n", "[timeouts]\nnoop_interval = 7\nnoop_timeout = 8\n")
-# Reads every map past the page cache until it is told to stop, and says how long the longest read took.
-READER = """
-import json, mmap, os, sys, threading, time
-said = {}
-def read(name):
-    fd, buffer = os.open("/dev/mapper/" + name, os.O_RDONLY | os.O_DIRECT), mmap.mmap(-1, 4096)
-    one = said[name] = {"reads": 0, "errors": [], "longest": 0.0}
-    while not os.path.exists("/run/reader-stop"):
-        begin = time.monotonic()
-        try:
-            os.preadv(fd, [buffer], one["reads"] % 1024 * 4096)
-        except OSError as error:
-            one["errors"].append(str(error))
-        one["reads"] += 1
-        one["longest"] = max(one["longest"], time.monotonic() - begin)
-        time.sleep(0.01)
-threads = [threading.Thread(target=read, args=(name,)) for name in sys.argv[1:]]
-for thread in threads: thread.start()
-open("/run/reader-on", "w").close()
-for thread in threads: thread.join()
-with open("/run/reader-new", "w") as file: json.dump(said, file)
-os.rename("/run/reader-new", "/run/reader-said")
-"""
 
 
 @pytest.fixture
 def reading(applied: Prague) -> Prague:
-    applied.put("/root/reader.py", READER)
-    applied.sh(f"systemd-run -q --unit reader python3 /root/reader.py {' '.join(ALIASES.values())}")
-    applied.until("test -e /run/reader-on")
+    reader.begins(applied)
     return applied
-
-
-def no_read_failed(host: Prague) -> None:
-    host.sh("touch /run/reader-stop")
-    host.until("test -e /run/reader-said")
-    said = json.loads(host.text("/run/reader-said"))
-    assert said.keys() == set(ALIASES.values())
-    assert {name: one["errors"] for name, one in said.items()} == {name: [] for name in said}, said
-    assert all(one["reads"] > 10 for one in said.values()), said
 
 
 def timers(host: Prague) -> set[tuple[int, int]]:
@@ -144,7 +108,7 @@ def test_sessions_are_made_anew_under_a_reader(reading: Prague) -> None:
     old = reading.walk()["sessions"].keys()
     renewed = reading.mpio("login", "--renew", "--yes", "-o", "json", timeout=600)
     assert (len(renewed.json["renewed"]), renewed.json["left"], renewed.json["findings"]) == (4, [], []), renewed
-    no_read_failed(reading)
+    reader.ends(reading)
     assert timers(reading) == {(7, 8)}
     seen = reading.walk()
     assert not old & seen["sessions"].keys()
@@ -167,7 +131,7 @@ def test_a_renewal_stops_at_a_login_that_fails_and_a_login_heals_it(reading: Pra
     # nor does it go on to the other NIC while that login fails
     again = reading.mpio("login", "--renew", "eth2", "eth1", "--yes", "-o", "json", exits=3, timeout=600)
     assert again.json["renewed"] == [], again
-    no_read_failed(reading)
+    reader.ends(reading)
     reading.fault("no-chap", TARGETS[1])
     reading.mpio("login", "--yes")
     reading.mpio("verify", "--wait", "120", timeout=300)
