@@ -27,7 +27,7 @@ FILES = """
 find /etc /var/lib -path /var/lib/mpio-lab -prune -o -printf '%y %m %u %s %p %l\\n' | sort
 find /etc /var/lib -path /var/lib/mpio-lab -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
 """
-# Which group a map begins with ("1 alua 2 1 service-time") is multipathd's to say, again and again as paths come and go.
+# Which group a map begins with ("1 alua 2 1 service-time") is multipathd's to say, anew whenever a path comes or goes.
 KERNEL = r"""
 grep -H . /proc/sys/net/ipv4/conf/*/rp_filter /sys/class/iscsi_session/*/recovery_tmo 2>/dev/null
 ls /sys/class/iscsi_session /sys/block 2>/dev/null
