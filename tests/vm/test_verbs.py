@@ -73,6 +73,7 @@ def test_an_iface_by_hand_and_portals_asked_through_it(bare: Prague) -> None:
     assert used.json["error"]["code"] == "MP314", used
 
 
+@pytest.mark.nightly
 def test_tune_heals_settings_and_nothing_else(applied: Prague) -> None:
     applied.sh("""
         for f in /sys/class/iscsi_session/*/recovery_tmo; do echo 44 >$f; done
@@ -138,6 +139,7 @@ def test_a_renewal_stops_at_a_login_that_fails_and_a_login_heals_it(reading: Pra
     is_as_the_site_says(reading)
 
 
+@pytest.mark.nightly
 def test_the_last_path_is_not_renewed(applied: Prague) -> None:
     applied.sh(f"iscsiadm -m node -T {TARGETS[1]} --logout; iscsiadm -m node -T {TARGETS[0]} -I sw-iscsi-1 --logout")
     applied.until("test $(multipathd show maps raw format %N | grep -cx ' *1 *') = 4")
