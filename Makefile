@@ -19,8 +19,9 @@ test: setup  ## all tests, guests included, in their short forms
 nightly: setup  ## all tests, the long forms too
 	$(BIN)/python -m pytest -n 2 --dist worksteal --nightly $(ARGS)
 
-bench: setup  ## mpio against a script and os-brick, for docs/benchmarks.md: on an idle machine
+bench: setup  ## mpio against a script and os-brick, and a lost link, for docs/benchmarks.md: on an idle machine
 	$(BIN)/python contrib/bench/connect --write docs/benchmarks.md $(ARGS)
+	$(BIN)/python contrib/bench/failover --write docs/benchmarks.md
 
 lint: setup  ## the tests of the house alone: style, types, spelling, shell, layers, fresh pages
 	$(BIN)/python -m pytest tests/test_house.py $(ARGS)

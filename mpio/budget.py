@@ -126,10 +126,10 @@ NOBODY = Stall(None, None, "no session")
 
 
 def of_session(host: Host, session: Session, site: Site | None, watching: bool | None = None) -> Budget:
-    """`watching`: does a watcher run and act? None where that is not known: then it is not counted on."""
+    """`watching`: does a watcher act, and may it? None: what the host shows counts."""
     node = host.node_of(session.pair)
     times = (session.noop_interval, session.noop_timeout, session.recovery_tmo)
-    stalls = _stalls(*times, site.watch if site and watching else None)
+    stalls = _stalls(*times, site.watch if site and (host.watched if watching is None else watching) else None)
     return Budget(stalls, None, session.recovery_tmo, _number(node.settings.get(REPLACEMENT)) if node else None)
 
 
@@ -138,7 +138,9 @@ def of_lun(host: Host, lun: Lun, site: Site | None, watching: bool | None = None
     LUN without a bound.
     """
     sids = {p.sid for p in lun.paths}
-    own = [of_session(host, s, site, watching) for s in host.sessions if s.sid in sids]
+    # Whoever has one NIC alone loses all at once, which no watcher makes any shorter.
+    alone = len({s.nic for s in host.sessions if s.sid in sids}) < 2
+    own = [of_session(host, s, site, False if alone else watching) for s in host.sessions if s.sid in sids]
     recoveries = [b.recovery for b in own]
     recorded = {b.recorded for b in own}
     return Budget(

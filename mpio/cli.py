@@ -13,7 +13,13 @@ from mpio.errors import Exit, Interrupted, MpioError
 
 # The verbs that machines call, with the options they give them: for these the command tree is not built, which costs
 # more than the monitoring ones do (see docs/architecture.md, Start-up). Anything else goes through the tree.
-QUICK = {"status": {}, "verify": {"--nagios": "as_nagios"}, "plan": {}, "apply": {"--yes": "yes"}}
+QUICK = {
+    "status": {},
+    "verify": {"--nagios": "as_nagios"},
+    "plan": {},
+    "apply": {"--yes": "yes"},
+    "watch": {"--event": "once"},  # units call it, and what is not loaded takes no memory
+}
 # Set by the scripts of contrib/completion: the words of that kind are printed, and nothing else is done.
 COMPLETE = "_MPIO_COMPLETE"
 SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "color"}

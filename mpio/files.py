@@ -13,6 +13,7 @@ from mpio.errors import CannotWrite, MpioError, NotAllowed
 
 KERNEL = ("/proc/", "/sys/")  # written in place: there the write is the deed
 PRIVATE = "/var/lib/mpio"
+PAGE, BLOCK = 1 << 12, 1 << 20  # bytes: what most files fit into, and what the others are read by
 TEMPORARY = ".mpio-"
 
 _HINTS = {
@@ -40,8 +41,10 @@ class Files:
         try:
             # O_NONBLOCK: a FIFO in the file's place must not hold us.
             fd = os.open(self.root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-                return file.read().decode("utf-8", "surrogateescape")
+            try:
+                return _whole(fd).decode("utf-8", "surrogateescape")
+            finally:
+                os.close(fd)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as e:
@@ -100,6 +103,20 @@ class Files:
                 return
             _sync_directory(_folder(place))
 
+    def remove_folder(self, path: str) -> None:
+        """Remove the folder if nothing is left in it. That there is none is no error."""
+        place = self.root + path
+        with _explained(path):
+            try:
+                os.rmdir(place)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EBUSY):
+                    return
+                raise
+            _sync_directory(_folder(place))
+
 
 def directory_mode(path: str) -> int:
     """What a directory of ours is made with: what mpio remembers is root's business."""
@@ -119,6 +136,15 @@ def make_directories(path: str) -> None:
         return
     os.chmod(path, mode)
     _sync_directory(above)
+
+
+def _whole(fd: int) -> bytes:
+    """By plain reads: a look takes thousands of small files, and a file object costs as much as its file."""
+    found = part = os.read(fd, PAGE)
+    while part:
+        part = os.read(fd, BLOCK)
+        found += part
+    return found
 
 
 def _folder(path: str) -> str:

@@ -249,7 +249,7 @@ class Host:
     subnet or did; `named_tables` have a name in iproute2's files. `discovered_through` are portals whose discovery
     record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now. `unread` are
     (iface, path) of the records that are no `nodes`, since no numeric address is their portal. `program` starts this
-    mpio from anywhere.
+    mpio from anywhere. `watched`: a watcher acts as this site says, and may.
     """
 
     nics: tuple[Nic, ...] = ()
@@ -288,6 +288,7 @@ class Host:
     program: tuple[str, ...] = ()
     named_tables: frozenset[int] = frozenset()
     root: bool = True
+    watched: bool = False
 
     def nic(self, name: str) -> Nic | None:
         return next((n for n in self.nics if n.name == name), None)

@@ -42,9 +42,9 @@ def _plain(wwid: str) -> str:
     return "".join(c for c in wwid.lower() if c.isalnum())
 
 
-def of(machine: Machine, devs: Iterable[str]) -> dict[str, Said]:
+def of(machine: Machine, devs: Iterable[str], limit: float = sgio.LIMIT) -> dict[str, Said]:
     """What each of these disks says. One that does not answer is left out: that says nothing of who it is."""
-    said = sgio.replies({dev: f"{machine.files.root}/dev/{dev}" for dev in devs}, _ASKED)
+    said = sgio.replies({dev: f"{machine.files.root}/dev/{dev}" for dev in devs}, _ASKED, limit)
     return {dev: one for dev, replies in said.items() if (one := _told(*replies))}
 
 

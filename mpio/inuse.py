@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import dropwhile
+from types import MappingProxyType
 
-from mpio.host import Host, User
+from mpio.files import Files
+from mpio.host import Host, Path, User
 from mpio.tools import sysfs
 
 KINDS = (("LVM-", "lvm"), ("CRYPT-", "dm"), ("part", "partition"), ("mpath-", "map"))
@@ -38,8 +44,9 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
     if deep:
         for path in host.paths:
             stacked |= dict.fromkeys(_own(read, path.dev), path.dev) if path.dm else {}
-        for dev, name in _descriptors(read, stacked):
-            found[User(stacked[dev], "process", name)] = None
+        for dev, pid in _opened(read, stacked):
+            if _program(read, pid) not in KEEPERS:
+                found[_process(read, stacked[dev], pid)] = None
     return tuple(found)
 
 
@@ -47,6 +54,55 @@ def keepers(read: sysfs.Reader, host: Host) -> Counter[str]:
     """How often multipathd and udev's workers have each map open, or a partition of it, by which nobody loses."""
     stacked = {dev: m.dm for m in host.maps for dev in _above(read, m.dm)}
     return Counter(stacked[dev] for dev, pid in _opened(read, stacked) if _program(read, pid) in KEEPERS)
+
+
+def of_disks(files: Files, host: Host, disks: Iterable[Path]) -> tuple[User, ...]:
+    """Who uses these disks other than through their multipath map, at this moment and without waiting for any of them.
+
+    Whoever mounts, swaps on or stacks on a disk claims it (O_EXCL): a map has the claim of its own, of any other disk
+    the kernel tells us by refusing it. Plain descriptors are looked for in every process but mpio's own, which only ask
+    a disk who it is, and may hang there when it is gone.
+    """
+    found: dict[User, None] = {}
+    stacked: dict[str, str] = {}
+    for path in disks:
+        stacked |= dict.fromkeys(own := _own(files, path.dev), path.dev)
+        above = {holder for dev in own for holder in files.names(f"/sys/class/block/{dev}/holders")} - {path.dm}
+        for holder in sorted(above):
+            name = sysfs.word(files, f"/sys/class/block/{holder}/dm/name") or holder
+            found[User(path.dev, _kind(files, holder), name)] = None
+        if not (path.dm or above) and (said := _claimed(files, host, path)):
+            found[User(path.dev, *said)] = None
+    numbers = {number: dev for dev in stacked if (number := sysfs.word(files, f"/sys/class/block/{dev}/dev"))}
+    for loop, place in _loops(files):
+        if dev := _meant(place, f"{files.root}{place}", stacked, numbers):
+            found[User(stacked[dev], "loop", loop)] = None
+    for dev, pid in _opened(files, stacked, numbers):
+        if _program(files, pid) not in KEEPERS and not _is_mpio(files, pid):
+            found[_process(files, stacked[dev], pid)] = None
+    return tuple(found)
+
+
+def _claimed(files: Files, host: Host, path: Path) -> tuple[str, str] | None:
+    """(kind, name) of who has the claim of a disk that is in no map; None where nobody has."""
+    session = next((s for s in host.sessions if s.sid == path.sid), None)
+    if session is None or sysfs.host_state(files, session.host) != "running":
+        # The kernel lets nobody open a disk while it mends its host: we would wait with it.
+        return "claim", "(cannot be asked: the kernel's error handling has its host)"
+    if "1" in (sysfs.word(files, f"/sys/class/block/{path.dev}/{name}") for name in ("ro", "removable")):
+        # Of such a disk the kernel wants to know first whether it has a medium, and the disk may be dead.
+        return "claim", "(cannot be asked: the kernel would ask the disk for its medium)"
+    try:
+        os.close(os.open(f"{files.root}/dev/{path.dev}", os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV):  # it serves nobody any more
+            return None
+        if error.errno != errno.EBUSY:
+            return "claim", f"(cannot be asked: {error.strerror})"
+    else:
+        return None
+    named = users(files, Host(paths=(path,)), deep=False)
+    return next(((u.kind, u.name) for u in named), ("claim", "of somebody that nothing names"))
 
 
 def _above(read: sysfs.Reader, dev: str) -> Iterator[str]:
@@ -103,20 +159,55 @@ def _swaps(read: sysfs.Reader) -> Iterator[str]:
         yield (link or path).rpartition("/")[2]
 
 
-def _descriptors(read: sysfs.Reader, devs: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for dev, pid in _opened(read, devs):
-        if _program(read, pid) not in KEEPERS:
-            yield dev, f"{sysfs.word(read, f'/proc/{pid}/comm')} ({pid})"
+def _process(read: sysfs.Reader, dev: str, pid: str) -> User:
+    return User(dev, "process", f"{sysfs.word(read, f'/proc/{pid}/comm')} ({pid})")
 
 
-def _opened(read: sysfs.Reader, devs: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """(device, process) of every descriptor on one of these."""
+def _is_mpio(read: sysfs.Reader, pid: str) -> bool:
+    """`python3 -m mpio …`, `python3 /usr/bin/mpio …`"""
+    words = (read.text(f"/proc/{pid}/cmdline") or "").split("\0")
+    if words[0].rpartition("/")[2].startswith("python"):
+        words = list(dropwhile(lambda word: word.startswith("-") and word != "-m", words[1:]))
+    if words[:1] == ["-m"]:
+        return words[1:2] == ["mpio"]
+    return words[:1] != [] and words[0].rpartition("/")[2] == "mpio"
+
+
+def _opened(
+    read: sysfs.Reader, devs: dict[str, str], numbers: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[str, str]]:
+    """(device, process) of every descriptor on one of these; `numbers` as `_meant` takes them."""
+    root = read.root if isinstance(read, Files) else ""
     for pid in _processes(read):
         for fd in read.names(f"/proc/{pid}/fd"):
-            path = read.target(f"/proc/{pid}/fd/{fd}")
-            dev = path.rpartition("/")[2] if path.startswith("/dev/") else ""
-            if dev in devs:
+            at = f"/proc/{pid}/fd/{fd}"
+            if dev := _meant(read.target(at), f"{root}{at}", devs, numbers):
                 yield dev, pid
+
+
+def _meant(path: str, at: str, devs: Collection[str], numbers: Mapping[str, str]) -> str:
+    """Which of these devices a path names, be it by another name (a node of a container's own): `at` is what to look at
+    then, `numbers` gives the devices by major:minor. Empty for none of them.
+    """
+    folder, _, name = path.removesuffix(" (deleted)").rpartition("/")
+    if name in devs and (path.startswith("/dev/") or (numbers and folder.endswith("/dev"))):
+        return name
+    # Elsewhere nothing is looked at: that may wait for a file server.
+    if not numbers or not path.startswith("/dev/"):
+        return ""
+    try:
+        status = os.stat(at)
+    except OSError:
+        return ""
+    number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    return numbers.get(number, "") if stat.S_ISBLK(status.st_mode) else ""
+
+
+def _loops(read: sysfs.Reader) -> Iterator[tuple[str, str]]:
+    """(loop device, the file behind it)"""
+    for name in read.names("/sys/block"):
+        if name.startswith("loop") and (place := sysfs.word(read, f"/sys/block/{name}/loop/backing_file")):
+            yield name, place
 
 
 def _program(read: sysfs.Reader, pid: str) -> str:

@@ -12,6 +12,7 @@ from mpio.errors import Busy, CannotWrite, NotRoot
 from mpio.files import make_directories
 
 LOCK = "/run/mpio/lock"
+WATCH = "/run/mpio/watch.lock"  # of several watchers one acts
 
 
 @contextlib.contextmanager
@@ -38,6 +39,19 @@ def hold(verb: str, path: str = LOCK) -> Iterator[None]:
         _say(fd, "")
     finally:
         os.close(fd)
+
+
+def held(path: str) -> bool:
+    """Does anybody hold it now? Asked without trying to, which would keep from it who comes for it just then."""
+    try:
+        at = os.stat(path)
+        with open("/proc/locks", encoding="ascii") as locks:  # noqa: PTH123 - the kernel's
+            taken = [line.split() for line in locks]
+    except OSError:
+        return False
+    # 1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF
+    mine = f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"
+    return any(mine in words and "FLOCK" in words for words in taken)
 
 
 def _holder(fd: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpio import budget
-from mpio.host import Answer, Host
+from mpio.host import Answer, Host, Portal
 from mpio.topology import Lun, LunState, usable
+from mpio.watch.event import Name
 
 if TYPE_CHECKING:
     from mpio.site import Site
@@ -23,10 +24,15 @@ HELP = {
     "mpio_session_recovery_timeout_seconds": "recovery_tmo of the live session; absent where it is off.",
     "mpio_iface_carrier": "1 where the iface's NIC has carrier.",
     "mpio_portal_reachable": "1 where the portal answered through the iface, by a session or a probe.",
+    "mpio_portal_rtt_seconds": "Round trip to the portal through the iface: by a session's socket or a connect.",
     "mpio_failover_budget_seconds": "How long a reader of the LUN waits at most when this kind of thing fails; absent "
     "where nothing bounds it.",
     "mpio_last_observation_timestamp_seconds": "When the host was looked at.",
+    "mpio_events_total": "Events that this watcher has said.",
+    "mpio_watch_resyncs_total": "How often this watcher may have missed something and looked at everything anew.",
 }
+COUNTERS = frozenset({"mpio_events_total", "mpio_watch_resyncs_total"})
+Rtt = Mapping[tuple[str, Portal], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,17 @@ class Sample:
     value: float
 
 
-def samples(host: Host, luns: tuple[Lun, ...], now: float, site: Site | None = None) -> Iterator[Sample]:
-    """`now` in seconds since the epoch."""
+def of_watch(counts: Mapping[str, int], resyncs: int) -> Iterator[Sample]:
+    """What a watcher counts. An event that was never said is 0: a rate needs to see the first one come."""
+    for name in Name:
+        yield Sample("mpio_events_total", (("event", name.value),), counts.get(name.value, 0))
+    yield Sample("mpio_watch_resyncs_total", (), resyncs)
+
+
+def samples(
+    host: Host, luns: tuple[Lun, ...], now: float, site: Site | None = None, rtt: Rtt | None = None
+) -> Iterator[Sample]:
+    """`now` in seconds since the epoch; `rtt` in seconds."""
     over = {s.sid: s for s in host.sessions}
     for lun in luns:
         labels = (("wwid", lun.wwid), ("alias", lun.alias))
@@ -66,6 +81,8 @@ def samples(host: Host, luns: tuple[Lun, ...], now: float, site: Site | None = N
         nic = host.nic(iface.nic)
         yield Sample("mpio_iface_carrier", (("iface", iface.name), ("nic", iface.nic)), bool(nic and nic.carrier))
     yield from _portals(host)
+    for (iface_name, portal), took in sorted((rtt or {}).items()):
+        yield Sample("mpio_portal_rtt_seconds", (("iface", iface_name), ("portal", str(portal))), took)
     yield Sample("mpio_last_observation_timestamp_seconds", (), now)
 
 

@@ -7,13 +7,14 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 from mpio.errors import NotAllowed
 from mpio.host import Answer, Portal
 
+Answers = dict[tuple[str, Portal], Answer]
 LIMIT = 1.0
 # Between two probes of a stream. An array logs every connection that comes without a login (LIO: two lines), and a
 # stream may run all day: one pair at a time is asked, and each the more seldom the more there are.
@@ -23,15 +24,17 @@ TCP_INFO_RTT = slice(68, 72)
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENETDOWN})
 
 
-def portals(wanted: Iterable[tuple[str, str, Portal]], limit: float = LIMIT) -> dict[tuple[str, Portal], Answer]:
+def portals(
+    wanted: Iterable[tuple[str, str, Portal]], limit: float = LIMIT, enough: Callable[[Answers], bool] | None = None
+) -> Answers:
     """Connect to each (iface, NIC, portal) at once, close what opened, and say by iface and portal what was met
-    within `limit` seconds.
+    within `limit` seconds, or until that is `enough`.
 
     SO_BINDTODEVICE is what open-iscsi's tcp transport does too (usr/io.c bind_conn_to_iface), so the answer holds
     for logins.
     A NIC that is not there counts as no route; a pair whose NIC this user may not bind to has no answer at all.
     """
-    answers: dict[tuple[str, Portal], Answer] = {}
+    answers: Answers = {}
     waiting = selectors.DefaultSelector()
     try:
         for iface, nic, portal in wanted:
@@ -39,7 +42,7 @@ def portals(wanted: Iterable[tuple[str, str, Portal]], limit: float = LIMIT) -> 
             if answer is not None:
                 answers[(iface, portal)] = answer
         end = time.monotonic() + limit
-        while waiting.get_map() and (left := end - time.monotonic()) > 0:
+        while waiting.get_map() and (left := end - time.monotonic()) > 0 and not (enough and enough(answers)):
             for key, _ in waiting.select(left):
                 met = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # type: ignore[union-attr]
                 answers[key.data] = _meaning(met)
@@ -53,7 +56,17 @@ def portals(wanted: Iterable[tuple[str, str, Portal]], limit: float = LIMIT) -> 
 
 
 def _start(waiting: selectors.BaseSelector, pair: tuple[str, Portal], nic: str) -> Answer | None:
-    portal = pair[1]
+    begun = begin(nic, pair[1])
+    if not isinstance(begun, socket.socket):
+        return begun
+    waiting.register(begun, selectors.EVENT_WRITE, pair)
+    return None
+
+
+def begin(nic: str, portal: Portal) -> socket.socket | Answer | None:
+    """A connect under way, for the caller to wait for and to close, or what it has met already; None where this user
+    may not bind to the NIC.
+    """
     one = socket.socket(socket.AF_INET6 if portal.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     one.setblocking(False)
     try:
@@ -64,10 +77,18 @@ def _start(waiting: selectors.BaseSelector, pair: tuple[str, Portal], nic: str) 
     except OSError as error:
         met = error.errno or errno.EIO
     if met == errno.EINPROGRESS:
-        waiting.register(one, selectors.EVENT_WRITE, pair)
-        return None
+        return one
     one.close()
     return _meaning(met)
+
+
+def met(one: socket.socket) -> Answer | None:
+    """What a connect has met; None while it is under way."""
+    with selectors.PollSelector() as now:
+        now.register(one, selectors.EVENT_WRITE)
+        if not now.select(0):
+            return None
+    return _meaning(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
 def _bound(one: socket.socket, nic: str) -> bool:

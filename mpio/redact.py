@@ -10,7 +10,7 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from mpio import recording
 from mpio.recording import MASK
@@ -58,10 +58,8 @@ def in_site(text: str) -> Named:
     for key, value in leaves:
         if key.endswith(".url") or "://" in value:
             found |= of_url(value.strip())
-        elif ".exec." in f"{key}." and not value.startswith(("/", "--")):
-            found.add(value)
-        elif ".exec." in f"{key}." and "=" in value:
-            found.add(value.partition("=")[2])
+        elif ".exec." in f"{key}.":
+            found |= of_word(value)
     return Named(frozenset(found), files)
 
 
@@ -82,7 +80,29 @@ def of_url(url: str) -> set[str]:
     rest = url.partition("://")[2]
     user, at, host = rest.rpartition("@")
     parts = [*user.split(":"), *re.split(r"[/?&=]", host if at else rest)[1 if at else 0 :]]
-    return {url, rest, *(p for p in parts if len(p) >= PLAIN), *(user.split(":")[1:] if at else [])}
+    found = {url, rest, *(p for p in parts if len(p) >= PLAIN), *(user.split(":")[1:] if at else [])}
+    return found | {unquote(p) for p in found}  # as a service's own words may have them
+
+
+def words_of_url(url: str) -> set[str]:
+    """What else of it is told by its place, however short: user, password and the values of keys."""
+    rest = url.partition("://")[2]
+    path, _, query = rest.partition("?")
+    values = (one.partition("=")[2] for one in re.split("[&;]", query))
+    found = {*path.rpartition("@")[0].split(":"), *values}
+    return {said for one in found for said in (one, unquote(one), unquote_plus(one))} - {""}
+
+
+def of_word(word: str) -> set[str]:
+    """What may be a secret in an argument of a program that an alert starts."""
+    if word.startswith(("/", "--")):
+        return {word.partition("=")[2]} - {""}
+    return {word}
+
+
+def shown(url: str) -> str:
+    """What may be said of a URL: any other part of it may be a secret, the host, too (slack://TokenA/TokenB)."""
+    return f"{url.partition('://')[0]}://{MASK}"
 
 
 def site(text: str) -> str:
@@ -112,15 +132,20 @@ class Eraser:
         return _USER.sub(rf"\g<1>{MASK}@", self.known.sub(MASK, masked) if self.known else masked)
 
 
-def eraser(secrets: Iterable[str]) -> Eraser:
-    found = {spelt for secret in secrets if len(secret) >= SHORTEST for spelt in _spellings(secret)}
-    patterns = [_pattern(spelt) for spelt in sorted(found, key=lambda s: (-len(s), s))]
+def eraser(secrets: Iterable[str], words: Iterable[str] = ()) -> Eraser:
+    """`words` are secrets of any length, which count as whole words only."""
+    found = {spelt: _pattern(spelt) for one in secrets if len(one) >= SHORTEST for spelt in _spellings(one)}
+    found = {word: _whole(word) for word in words} | found
+    patterns = [found[spelt] for spelt in sorted(found, key=lambda s: (-len(s), s))]
     return Eraser(re.compile("|".join(patterns)) if patterns else None)
 
 
 def _pattern(spelt: str) -> str:
-    plain = re.escape(spelt)
-    return rf"(?<![A-Za-z0-9]){plain}(?![A-Za-z0-9])" if spelt.isalnum() and len(spelt) < PLAIN else plain
+    return _whole(spelt) if spelt.isalnum() and len(spelt) < PLAIN else re.escape(spelt)
+
+
+def _whole(word: str) -> str:
+    return rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])"
 
 
 def _spellings(secret: str) -> set[str]:

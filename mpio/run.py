@@ -97,7 +97,7 @@ class Runner:
         with _interrupts_wait():
             done = _start(command, argv, stdin)
             if self.record:
-                self._keep(done)
+                self.keep(done)
         if timeout is not None and done.code in (124, 137) and time.monotonic() - begin >= timeout:
             raise ProgramFailed(
                 f"`{_line(argv)}` did not end within {timeout:g} s",
@@ -105,7 +105,8 @@ class Runner:
             )
         return checked(done, ok)
 
-    def _keep(self, done: Done) -> None:
+    def keep(self, done: Done) -> None:
+        """A run as a file of the recording."""
         os.makedirs(self.record, mode=0o700, exist_ok=True)
         from mpio import recording
 
@@ -115,6 +116,71 @@ class Runner:
         number = next(n for n in self._numbers if f"{n:05}" not in taken)
         # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.
         Files().write(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
+
+
+@dataclass(slots=True)
+class Child:
+    """A program that runs while its starter goes on: `poll` now and then. `code` is None until it has ended, 128 + N
+    after signal N; `err` holds the last that it said on stderr.
+    """
+
+    pid: int
+    _said: int
+    code: int | None = None
+    err: bytes = b""
+
+    def poll(self) -> bool:
+        """Has it ended? Never waits."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            with contextlib.suppress(BlockingIOError):  # once: what says more than that waits for us, not we for it
+                self.err = (self.err + os.read(self._said, 65536))[-4096:]
+            if pid:
+                os.close(self._said)
+                code = os.waitstatus_to_exitcode(status)
+                self.code = 128 - code if code < 0 else code
+        return self.code is not None
+
+    def kill(self) -> None:
+        """It and what it started, as far as that has not left its session's first process group."""
+        if self.code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+def begin(argv: tuple[str, ...], stdin: bytes = b"", limit: float | None = None) -> Child:
+    """Start a program by its absolute path, in our environment and a session of its own, and come back at once.
+
+    `limit` seconds: then it is killed with what it has started, though its starter were gone by then.
+    What it says on stdout goes nowhere. One that is not there ends with 127, one that may not run with 126. Raises
+    ProgramFailed where nothing can be started.
+    """
+    command = argv if limit is None else (_found("timeout"), "--signal=KILL", f"{limit:g}", *argv)
+    hear, say = os.pipe()
+    os.set_blocking(hear, False)
+    try:
+        with _memory(stdin) as source, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            streams = ((source.fileno(), 0), (nowhere.fileno(), 1), (say, 2))
+            moves = [(os.POSIX_SPAWN_DUP2, ours, its) for ours, its in streams]
+            # Python ignores SIGPIPE, and who waits for signals by a descriptor blocks them: a child inherits both.
+            # By a shell, for whoever spawns waits until the program is loaded: it may lie on a disk that is lost.
+            pid = os.posix_spawn(
+                "/bin/sh",
+                ("/bin/sh", "-c", 'cd / && exec "$0" "$@"', *command),
+                os.environ,
+                file_actions=moves,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=(signal.SIGPIPE,),
+            )
+    except OSError as e:
+        os.close(hear)
+        raise ProgramFailed(
+            f"{argv[0]} could not be started: {e.strerror}", "see whether it is there and may run"
+        ) from e
+    finally:
+        os.close(say)
+    return Child(pid, hear)
 
 
 def warm() -> None:

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mpio.metrics import HELP, Sample
+from mpio.metrics import COUNTERS, HELP, Sample
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+# The format that every scraper reads.
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def warm() -> None:
+    """Load now what the first text would load."""
+    text(())
 
 
 def text(samples: Iterable[Sample]) -> str:
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+    from prometheus_client import generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    registry = CollectorRegistry()
-    gauges: dict[str, Gauge] = {}
+    families: dict[str, Metric] = {}
     for sample in samples:
-        names = [name for name, _ in sample.labels]
-        gauge = gauges.get(sample.name)
-        if gauge is None:
-            gauge = gauges[sample.name] = Gauge(sample.name, HELP[sample.name], names, registry=registry)
-        child = gauge.labels(*(value for _, value in sample.labels)) if names else gauge
-        child.set(sample.value)
-    return generate_latest(registry).decode()
+        family = families.get(sample.name)
+        if family is None:
+            kind = CounterMetricFamily if sample.name in COUNTERS else GaugeMetricFamily
+            family = families[sample.name] = kind(sample.name, HELP[sample.name])
+        family.add_sample(sample.name, dict(sample.labels), sample.value)
+    return generate_latest(_Collected(tuple(families.values()))).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """Families as a registry gives them."""
+
+    families: tuple[Metric, ...]
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self.families)

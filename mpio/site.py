@@ -49,12 +49,16 @@ class SiteLun:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Whom to tell: one of `url`, `url_file` and `exec`. `on` are severities or event names."""
+    """Whom to tell: one of `url`, `url_file` and `exec`. `on` are severities or event names. `repeat` and `timeout`
+    seconds: between two messages about what stays as it is, and for one delivery.
+    """
 
     on: tuple[str, ...] = ("degraded", "failed", "recovered")
     url: str | None = None
     url_file: str | None = None
     exec: tuple[str, ...] = ()
+    repeat: int = 14400
+    timeout: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,12 @@ _ALERT = _table(
         "url": _key(_word(sitewords.url, r"[^\s\"]+://[^\s\"]+"), "An Apprise URL. One of url, url_file and exec."),
         "url_file": _key(_PATH, "File that holds the Apprise URL; 0600, owned by root, or it is refused."),
         "exec": _key(_PROGRAM, "Program (absolute path) and arguments; the event is JSON on its stdin."),
+        "repeat": _key(
+            _whole(365 * _DAY, 60), "Seconds after which what still is not well is told again.", default=_alert.repeat
+        ),
+        "timeout": _key(
+            _whole(600), "Seconds that one delivery may take, loading Apprise not counted.", default=_alert.timeout
+        ),
     }
 )
 

@@ -36,7 +36,7 @@ FILES = f"""{questions.FILES}
 /etc/systemd/system/mpio-* /usr/lib/systemd/system/mpio-* /run/systemd/system/mpio-*
 /usr/lib/systemd/system/iscsid.* /usr/lib/systemd/system/open-iscsi.* /usr/lib/systemd/system/multipathd.*
 /etc/systemd/system/iscsid.*.d/* /etc/systemd/system/open-iscsi.*.d/* /etc/systemd/system/multipathd.*.d/*
-/var/lib/mpio/* /run/mpio/*
+/var/lib/mpio/* /var/lib/mpio/history/* /run/mpio/*
 """
 
 

@@ -50,6 +50,17 @@ def of_secret(path: str, owner: int) -> str:
 
 
 def secret(path: str, owner: int = 0) -> str:
+    """The CHAP secret of a secret file. Raises LooseSecret, UsageError."""
+    said = line(path, owner)
+    if said != said.strip() or len(said.encode()) > _LONGEST_SECRET:
+        raise UsageError(
+            f"the secret in {path} is none that open-iscsi keeps: 1 to {_LONGEST_SECRET} bytes, no blank at either end",
+            "write another secret into it and set the same on the array",
+        )
+    return said
+
+
+def line(path: str, owner: int = 0) -> str:
     """The one line of a secret file. Raises LooseSecret, UsageError."""
     try:
         loose = of_secret(path, owner)
@@ -65,9 +76,4 @@ def secret(path: str, owner: int = 0) -> str:
     said = data.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
     if not said or not said.isprintable() or "\ufffd" in said:
         raise UsageError(f"{path} does not hold one line of text", "write the secret into it, on one line")
-    if said != said.strip() or len(said.encode()) > _LONGEST_SECRET:
-        raise UsageError(
-            f"the secret in {path} is none that open-iscsi keeps: 1 to {_LONGEST_SECRET} bytes, no blank at either end",
-            "write another secret into it and set the same on the array",
-        )
     return said

@@ -35,6 +35,8 @@ def load(name: str) -> Any:
 
 
 figures, layouts, observer = load("figures"), load("layouts"), load("observer")
+sys.modules["figures"] = figures  # by which its neighbour knows it
+stalls = load("stalls")
 
 WHOLE = "m: 0 2048 multipath 2 0 1 0 2 1 A 0 2 2 8:32 A 0 0 1 65:128 A 0 0 1 E 0 2 2 8:176 A 0 0 1 8:0 A 0 0 1 \n"
 SCRIPT = (BENCH / "fewest.sh").read_text()
@@ -221,3 +223,38 @@ def test_connect_refuses_what_it_does_not_know() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "there is no 8x3" in done.stderr
+
+
+# -- a lost link
+
+
+def lost(mode: str, longest: float, errors: int = 0) -> Any:
+    return stalls.Run(mode, longest, 0.05, errors)
+
+
+def test_the_stalls_of_both_modes_stand_side_by_side() -> None:
+    runs = [
+        lost("off", 15.2),
+        lost("link", 0.12),
+        lost("off", 15.4),
+        lost("link", 0.2),
+        lost("off", 16),
+        lost("link", 0.1),
+    ]
+    assert stalls.table(runs).splitlines()[2:] == [
+        "| off       | 15.40            | 15.20, 15.40, 16.00 | 0.05                 | 0          |",
+        "| link      | 0.12             | 0.12, 0.20, 0.10    | 0.05                 | 0          |",
+    ]
+    assert round(stalls.ratio(runs)) == 128
+    assert all(claim.holds for claim in stalls.claims(runs))
+
+
+def test_a_stall_too_long_and_an_error_are_said() -> None:
+    runs = [lost("off", 15.2), lost("link", 0.5, 1)]
+    assert [claim.holds for claim in stalls.claims(runs)] == [False, False, False]
+
+
+def test_the_page_has_a_place_for_each_benchmark() -> None:
+    page = (TOP / "docs/benchmarks.md").read_text()
+    for marks in ((figures.BEGIN, figures.END), (stalls.BEGIN, stalls.END)):
+        assert "\n\nhere\n" in figures.written(page, "here", *marks)

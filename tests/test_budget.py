@@ -126,6 +126,15 @@ def test_a_watcher_that_does_not_act() -> None:
     assert of(watching=True) == of()
 
 
+def test_a_watcher_that_the_host_shows_counts_but_not_for_whoever_has_one_nic() -> None:
+    site = replace(SITE, watch=Watch(fast_fail="link"))
+    watched = replace(HOST, watched=True)
+    assert of(watched, site) == of(HOST, site, watching=True) != of(HOST, site)
+    assert of(watched, site, watching=False) == of(HOST, site)
+    single = replace(with_sessions(nic="eth1"), watched=True)
+    assert of(single, site) == of(single, site, watching=False)
+
+
 @pytest.mark.parametrize(
     ("queue", "said"),
     [

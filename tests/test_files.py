@@ -106,6 +106,17 @@ def test_a_root_of_its_own(tmp_path: Path) -> None:
     assert here.names("/etc/iscsi") == ()
 
 
+def test_a_folder_goes_when_nothing_is_left_in_it(tmp_path: Path) -> None:
+    here = Files(str(tmp_path))
+    here.write("/a/b/c", "x")
+    here.remove_folder("/a/b")
+    assert here.text("/a/b/c") == "x"
+    here.remove("/a/b/c")
+    here.remove_folder("/a/b")
+    here.remove_folder("/a/b")
+    assert here.names("/a") == ()
+
+
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
     new = tmp_path / "a/b/new"
     with umask(0o077):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,3 +209,105 @@ def test_no_mount_table_is_too_strange(text: str) -> None:
 
     found = inuse.users(Strange(), guide_host(paths=()), deep=True)
     assert all(u.dev.startswith("dm-") for u in found)
+
+
+# -- disks of sessions, other than through their map
+
+
+def apart(tree: Tree, *devs: str) -> set[User]:
+    files = Files(str(tree.root))
+    placed = sysfs.paths(files)
+    host = Host(sessions=sysfs.sessions(files, {}), paths=placed)
+    return set(inuse.of_disks(files, host, [p for p in placed if p.dev in devs]))
+
+
+def test_a_disk_in_its_map_is_used_by_nobody_else(tree: Tree) -> None:
+    holds_open(tree, "self", "/dev/sda")
+    process(tree, "200", "mnt:[1]", "multipathd")
+    holds_open(tree, "200", "/dev/sda")
+    for pid, words in (("201", "python3 -m mpio verify"), ("202", "/usr/bin/python3 /usr/bin/mpio watch")):
+        process(tree, pid, "mnt:[1]", "python3")
+        tree.file(f"/proc/{pid}/cmdline", words.replace(" ", "\0") + "\0")
+        holds_open(tree, pid, "/dev/sda")
+    process(tree, "300", "mnt:[1]", "dd")
+    holds_open(tree, "300", "/dev/sdb")
+    assert apart(tree, "sda") == set()
+    assert apart(tree, "sda", "sdb") == {User("sdb", "process", "dd (300)")}
+
+
+@pytest.mark.parametrize(
+    "words", ["cp /dev/sda /backup/mpio", "python3 copy.py /srv/mpio", "python3 -m pdb mpio", "sh -m mpio", "-m"]
+)
+def test_who_only_names_mpio_is_not_mpio(tree: Tree, words: str) -> None:
+    process(tree, "300", "mnt:[1]", "cp")
+    tree.file("/proc/300/cmdline", words.replace(" ", "\0") + "\0")
+    holds_open(tree, "300", "/dev/sda")
+    assert apart(tree, "sda") == {User("sda", "process", "cp (300)")}
+
+
+@pytest.mark.parametrize("words", ["/usr/bin/mpio watch", "/usr/bin/python3.11 -P -m mpio verify"])
+def test_mpio_itself_may_have_a_disk_open(tree: Tree, words: str) -> None:
+    process(tree, "300", "mnt:[1]", "mpio")
+    tree.file("/proc/300/cmdline", words.replace(" ", "\0") + "\0")
+    holds_open(tree, "300", "/dev/sda")
+    assert apart(tree, "sda") == set()
+
+
+def nodes() -> list[os.DirEntry[str]]:
+    """Of this machine's own block devices: a tree of files can have none."""
+    return [one for one in os.scandir("/dev") if not one.is_symlink() and stat.S_ISBLK(one.stat().st_mode)][:1]
+
+
+def test_a_disk_by_another_name_is_known_by_its_number(tree: Tree) -> None:
+    for node in nodes():
+        number = os.stat(node.path).st_rdev
+        tree.file("/sys/class/block/sda/dev", f"{os.major(number)}:{os.minor(number)}\n")
+        process(tree, "300", "mnt:[1]", "dd")
+        holds_open(tree, "300", node.path)
+        assert apart(tree, "sda") == {User("sda", "process", "dd (300)")}
+        assert apart(tree, "sdb") == set()
+
+
+def test_a_node_in_the_tree_of_a_container_is_known_by_its_name(tree: Tree) -> None:
+    process(tree, "300", "mnt:[1]", "dd")
+    holds_open(tree, "300", "/srv/jail/dev/sda")
+    holds_open(tree, "300", "/srv/jail/sdb")
+    assert apart(tree, "sda", "sdb") == {User("sda", "process", "dd (300)")}
+
+
+def test_a_loop_device_on_a_bare_disk_is_a_user(tree: Tree) -> None:
+    partition(tree, "sda", "sda1", "8:1001")
+    tree.file("/sys/devices/virtual/block/loop0/loop/backing_file", "/dev/sda1\n")
+    tree.link("/sys/block/loop0", "/sys/devices/virtual/block/loop0")
+    assert apart(tree, "sda", "sdb") == {User("sda", "loop", "loop0")}
+    assert apart(tree, "sdb") == set()
+
+
+@pytest.mark.parametrize("name", ["ro", "removable"])
+def test_a_disk_that_the_kernel_would_ask_for_its_medium_is_not_opened(tree: Tree, name: str) -> None:
+    (tree.root / "sys/block/sda/holders/dm-0").unlink()
+    tree.file("/dev/sda", "")
+    tree.file(f"/sys/class/block/sda/{name}", "0\n")
+    assert apart(tree, "sda") == set()
+    tree.file(f"/sys/class/block/sda/{name}", "1\n")
+    (one,) = apart(tree, "sda")
+    assert (one.kind, "cannot be asked" in one.name) == ("claim", True)
+
+
+def test_what_is_stacked_beside_the_map_is_a_user(tree: Tree) -> None:
+    partition(tree, "sda", "sda1", "8:1001")
+    tree.dm("dm-7", "vg-lv", "LVM-abc")
+    block(tree, "dm-7", "253:7")
+    tree.link("/sys/class/block/sda/sda1/holders/dm-7", "/sys/devices/virtual/block/dm-7")
+    assert apart(tree, "sda") == {User("sda", "lvm", "vg-lv")}
+
+
+def test_a_disk_without_a_map_is_asked_for_its_claim(tree: Tree) -> None:
+    (tree.root / "sys/block/sda/holders/dm-0").unlink()
+    tree.file("/dev/sda", "")
+    assert apart(tree, "sda") == set()
+    tree.remove("/dev/sda")
+    assert {(u.dev, u.kind) for u in apart(tree, "sda")} == {("sda", "claim")}
+    tree.remove("/sys/class/scsi_host/host2/state")
+    tree.file("/dev/sda", "")
+    assert {(u.dev, u.kind) for u in apart(tree, "sda")} == {("sda", "claim")}

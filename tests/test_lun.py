@@ -109,7 +109,7 @@ def test_a_disk_that_cannot_be_opened(tmp_path: Path) -> None:
 )
 def test_gone_is_what_the_array_says(standard: Reply, said: Said | None, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = (Reply(page(0x83, NAA)), Reply(page(0x80, b"0f48"))) if standard.data[:1] == b"\0" else (Reply(), Reply())
-    monkeypatch.setattr(sgio, "replies", lambda places, _: dict.fromkeys(places, (standard, *pages)))
+    monkeypatch.setattr(sgio, "replies", lambda places, *_: dict.fromkeys(places, (standard, *pages)))
     assert identity.of(MACHINE, ["sda"]) == ({"sda": said} if said else {})
 
 

@@ -123,3 +123,18 @@ def test_words_that_are_no_secret_stay() -> None:
     assert erase("mailto://joe:x@example.org/") == "mailto://********@example.org/"
     assert erase("password = geheim") == "password = ********"
     assert redact.eraser([])("iqn.2011-10.dom.prague:hydra") == "iqn.2011-10.dom.prague:hydra"
+
+
+def test_what_a_url_s_keys_say_is_no_word_of_a_reason_however_short() -> None:
+    url = "json://jo:p4%2B@api.example.org/x?key=k7&pin=12;q=a+b&=&none"
+    erase = redact.eraser(redact.of_url(url), redact.words_of_url(url))
+    assert erase("jo by p4+ (p4%2B): k7 is no key, pin 12, a b; k71, 120 and john stay") == (
+        "******** by ******** (********): ******** is no key, pin ********, ********; k71, 120 and john stay"
+    )
+    assert redact.eraser(redact.of_url("json://host/x"), redact.words_of_url("json://host/x"))("host x") == "host x"
+
+
+def test_a_password_is_known_as_its_service_says_it_too() -> None:
+    erase = redact.eraser(redact.of_url("mailto://joe:p%40ss%3Aword@example.org"))
+    assert erase("login with p@ss:word, p%40ss%3Aword failed") == "login with ********, ******** failed"
+    assert redact.shown("slack://TokenAAAA/TokenBBBB") == "slack://********"

@@ -528,7 +528,7 @@ KEYWORDS = st.dictionaries(
 ON = st.lists(st.sampled_from([*sitekeys.SEVERITIES, *sitekeys.EVENTS]), min_size=1, max_size=3).map(tuple)
 ALERTS = (
     st.builds(Alert, ON, url=LINES.map(lambda text: f"json://{text}"))
-    | st.builds(Alert, ON, url_file=FILES)
+    | st.builds(Alert, ON, url_file=FILES, repeat=st.integers(60, 10**6), timeout=st.integers(1, 600))
     | st.builds(Alert, ON, exec=st.lists(LINES, min_size=1, max_size=3).map(lambda args: ("/x", *args)))
 )
 WATCHES = st.builds(

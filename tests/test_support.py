@@ -65,6 +65,7 @@ TREE = {
     "/etc/multipath.conf": "defaults {\n}\n",
     "/etc/multipath/conf.d/90-mpio.conf": "# ours\n",
     "/var/lib/mpio/memory.json": "{}\n",
+    "/var/lib/mpio/history/events.jsonl": "{}\n",
     "/run/mpio/notes": "what was said: disco-to-prague\n",
     "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
     "/var/lib/dpkg/status": "Package: open-iscsi\nStatus: install ok installed\nVersion: 2.1.8-1\n\n",
@@ -141,6 +142,7 @@ def test_everything_is_there_but_no_secret(run: Mpio, root: Path, tmp_path: Path
     expected = {"README.txt", "about.json", "status.json", "verify.json", "report.html"}
     expected |= {"journal/units.txt", "journal/kernel.txt", "host/etc/multipath.conf", "host/var/lib/mpio/memory.json"}
     expected |= {"host/etc/iscsi/send_targets/10.0.0.1,3260/st_config", "host/etc/os-release", "host/run/mpio/notes"}
+    expected |= {"host/var/lib/mpio/history/events.jsonl"}
     assert expected <= set(inside)
     assert not {"host/etc/mpio/chap", "host/etc/mpio/alert-url"} & set(inside)
     verified = run("verify", "-o", "json").json

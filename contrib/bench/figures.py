@@ -79,9 +79,12 @@ def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """As Markdown, which reads as text too."""
-    lines = [HEAD, *rows(runs)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(HEAD))]
+    return aligned([HEAD, *rows(runs)])
+
+
+def aligned(lines: Sequence[tuple[str, ...]]) -> str:
+    """A table, its head first, as Markdown, which reads as text too."""
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
     text = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines]
     text.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
     return "\n".join(text) + "\n"
@@ -120,10 +123,10 @@ def verdict(promised: Iterable[Claim]) -> str:
     return "".join(f"- {'yes' if claim.holds else '**no**'}: {claim.what}\n" for claim in promised)
 
 
-def written(page: str, section: str) -> str:
+def written(page: str, section: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with this between its two marks; ValueError if it has none."""
-    before, _, rest = page.partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    before, _, rest = page.partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise ValueError(f"no place for figures: a line {BEGIN!r}, then a line {END!r}")
-    return f"{before}{BEGIN}\n\n{section}\n{END}{after}"
+        raise ValueError(f"no place for figures: a line {begin!r}, then a line {end!r}")
+    return f"{before}{begin}\n\n{section}\n{end}{after}"

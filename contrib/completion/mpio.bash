@@ -5,7 +5,7 @@
 _mpio_at() {
     local every='--site -o --output -v --verbose --color --record --help'
     case $1 in
-        '') options="--version --help" arguments=('words init preflight plan apply verify status stat discover tune login logout drill offline online teardown export report support explain iface lun multipath lab') many='' ;;
+        '') options="--version --help" arguments=('words init preflight plan apply verify status stat discover tune login logout watch history drill offline online teardown export report support explain iface lun multipath lab') many='' ;;
         'init') options="--nic --portal --file --login --adopt --yes $every" arguments=() many='' ;;
         'preflight') options="$every" arguments=() many='' ;;
         'plan') options="--script --force $every" arguments=() many='' ;;
@@ -17,6 +17,8 @@ _mpio_at() {
         'tune') options="--yes --force $every" arguments=() many='' ;;
         'login') options="--renew --yes --force $every" arguments=('asked names') many='asked names' ;;
         'logout') options="--yes --force $every" arguments=('asked names') many='asked names' ;;
+        'watch') options="--listen --test-alert --event --install --no-daemon --yes $every" arguments=() many='' ;;
+        'history') options="--since $every" arguments=() many='' ;;
         'drill') options="--how --plot --yes --force $every" arguments=('asked names') many='asked names' ;;
         'offline') options="--for --logout --yes --force $every" arguments=('asked names') many='asked names' ;;
         'online') options="--due --yes $every" arguments=('asked names') many='asked names' ;;
@@ -61,7 +63,7 @@ _mpio_value() {
         --record) place='folders' ;;
         --force) place='asked refusals' ;;
         --only) place='list initiator sysctl services ifaces timeouts discovery multipath login' ;;
-        --wait | --for | --alias) place='nothing' ;;
+        --wait | --listen | --since | --for | --alias) place='nothing' ;;
         --fields) place='list group groupname state fdt interfaces interface active flags link probe address inbound outbound mode testaddr targets time netrtt rtt rttavg rttdev target answer all' ;;
         --how) place='words offline link block' ;;
         --suite) place='words bullseye bookworm trixie' ;;

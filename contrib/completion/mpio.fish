@@ -6,7 +6,7 @@ function __mpio_words -d 'The words of the verb and its arguments, without optio
         if test -n "$option"
             set option ''
         else if string match -q -- '-*' $word
-            contains -- $word --alias --color --fields --file --for --force --how --nic --only --output --plot --portal --record --report --site --suite --textfile --wait -o; and set option $word
+            contains -- $word --alias --color --fields --file --for --force --how --listen --nic --only --output --plot --portal --record --report --since --site --suite --textfile --wait -o; and set option $word
         else
             printf '%s\n' $word
         end
@@ -55,6 +55,8 @@ complete -c mpio -n '__mpio_ends 0' -a discover -d 'Ask portals for their target
 complete -c mpio -n '__mpio_ends 0' -a tune -d 'Carry out settings alone: time-outs, NICs, multipath; no iface, record, session or map comes or goes.'
 complete -c mpio -n '__mpio_ends 0' -a login -d 'Log in: the whole site, or what X names. With --renew, make live sessions anew, one at a time.'
 complete -c mpio -n '__mpio_ends 0' -a logout -d 'Log out: the whole site, or what X names.'
+complete -c mpio -n '__mpio_ends 0' -a watch -d 'Follow the host: say at once what fails and why, alert, and move I/O away where the site says so.'
+complete -c mpio -n '__mpio_ends 0' -a history -d 'What the watcher has seen: its events, and the last changes of every layer, on one clock.'
 complete -c mpio -n '__mpio_ends 0' -a drill -d 'Take each NIC, portal and target away in turn while reading the LUNs; measure the stall, put it back.'
 complete -c mpio -n '__mpio_ends 0' -a offline -d 'Maintenance: take a NIC, iface, portal, target or session out of use; never the last usable path.'
 complete -c mpio -n '__mpio_ends 0' -a online -d 'Bring back what was taken offline.'
@@ -101,6 +103,13 @@ complete -c mpio -n '__mpio_is login' -a '(__mpio_asked names)'
 complete -c mpio -n '__mpio_is logout' -l yes -d 'Do it without asking.'
 complete -c mpio -n '__mpio_is logout' -l force -x -a '(__mpio_asked refusals)' -d 'Let the refusal with this code pass, no other; may be given again.'
 complete -c mpio -n '__mpio_is logout' -a '(__mpio_asked names)'
+complete -c mpio -n '__mpio_is watch' -l listen -x -d 'Also answer /metrics there, for Prometheus: an address and a port.'
+complete -c mpio -n '__mpio_is watch' -l test-alert -d 'Send a test message through each alert of the site, say how it went, and end.'
+complete -c mpio -n '__mpio_is watch' -l event -d 'Look once, alert of what has changed since the last time, and end; for udev.'
+complete -c mpio -n '__mpio_is watch' -l install -d 'Install the service and the udev rules on this host, and start it.'
+complete -c mpio -n '__mpio_is watch' -l no-daemon -d 'With --install: no service; udev starts a short look at each path that fails.'
+complete -c mpio -n '__mpio_is watch' -l yes -d 'Do it without asking.'
+complete -c mpio -n '__mpio_is history' -l since -x -d 'From then on: 2026-11-21, 2026-11-21T08:15, today, yesterday, or how long ago, as 2h or 30 min.'
 complete -c mpio -n '__mpio_is drill' -l how -x -a 'offline link block' -d 'How things go: paths failed in the device mapper, a NIC set down, packets dropped by nftables.'
 complete -c mpio -n '__mpio_is drill' -l plot -r -F -d 'Draw latency over time as SVG there; needs matplotlib.'
 complete -c mpio -n '__mpio_is drill' -l yes -d 'Do it without asking.'

@@ -15,6 +15,8 @@ VERBS = {
     "tune": "Carry out settings alone: time-outs, NICs, multipath; no iface, record, session or map comes or goes.",
     "login": "Log in: the whole site, or what X names. With --renew, make live sessions anew, one at a time.",
     "logout": "Log out: the whole site, or what X names.",
+    "watch": "Follow the host: say at once what fails and why, alert, and move I/O away where the site says so.",
+    "history": "What the watcher has seen: its events, and the last changes of every layer, on one clock.",
     "drill": "Take each NIC, portal and target away in turn while reading the LUNs; measure the stall, put it back.",
     "offline": "Maintenance: take a NIC, iface, portal, target or session out of use; never the last usable path.",
     "online": "Bring back what was taken offline.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, guard, lock, observe, plan, progress, verdict, view
+from mpio import apply, guard, lock, logouts, observe, plan, progress, verdict, view
 from mpio.commands.call import Call
 from mpio.drills import guard as away
 from mpio.errors import Exit, MissingProgram, UsageError
@@ -35,6 +35,8 @@ def command(
             for step in todo if not call.console.json else []:
                 call.console.step(step)
             call.confirm(f"Carry out these {len(todo)} steps?")
+        if Part.LOGIN in parts:
+            logouts.forget(call.machine, first.pairs.planned)
         with progress.shown(call.console) as tell:
             outcome = apply.site(call.machine, site, apply.Asked(seen, parts, forced), tell)
     assert outcome.plan is not None

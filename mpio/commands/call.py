@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mpio.site import Site
 
 SITE = "/etc/mpio/site.toml"
-STREAMS = ("stat",)  # the verbs that can say one JSON object a line
+STREAMS = ("stat", "watch", "history")  # the verbs that can say one JSON object a line
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from mpio import metrics, observe, serve, topology
 from mpio.commands.call import Call
-from mpio.errors import Exit
+from mpio.errors import Exit, MpioError
 
 if TYPE_CHECKING:
     from mpio.commands import options
+    from mpio.host import Host, Portal
 
 
 def command(
@@ -22,7 +23,7 @@ def command(
     # The records are root's: without them nobody knows what to expect.
     pairs = topology.pairs(site, host) if site and host.root else None
     luns = topology.luns(site, host, pairs)
-    text = serve.text(metrics.samples(host, luns, time.time(), site))
+    text = serve.text(metrics.samples(host, luns, time.time(), site, _rtt(host)))
     if textfile:
         call.machine.files.write(textfile, text, 0o644)
     if call.console.json:
@@ -30,3 +31,16 @@ def command(
     elif not textfile:
         call.console.out(text.rstrip("\n"))
     return Exit.OK
+
+
+def _rtt(host: Host) -> dict[tuple[str, Portal], float]:
+    """What the kernel measures on the sessions' connections; nothing is sent to learn more."""
+    if not host.sessions:
+        return {}
+    from mpio import sockets
+
+    try:
+        found = sockets.of_sessions(host.sessions)
+    except MpioError:
+        return {}
+    return {(s.pair.iface, s.pair.portal): found[s.sid].rtt for s in host.sessions if s.sid in found}

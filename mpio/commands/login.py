@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, lock, logins, observe, plan, progress, renew, settle, view
+from mpio import apply, choose, guard, lock, logins, logouts, observe, plan, progress, renew, settle, view
 from mpio.checks import offline
 from mpio.commands import ended
 from mpio.commands.call import Call
@@ -31,6 +31,7 @@ def command(
         apply.ready(host)
         made = plan.steps(site, host)
         chosen, away = _chosen(host, choose.pairs(x or (), host, made.pairs, site), bool(x))
+        logouts.forget(call.machine, chosen)
         steps = renewing.ready(site, host, made.pairs, chosen)
         choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
         outcome, renewal = apply.Outcome(host=host), renew.Renewal(host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, lock, observe, plan, progress
+from mpio import apply, choose, guard, lock, logouts, observe, plan, progress
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
@@ -35,6 +35,8 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False, force: op
             with progress.shown(call.console) as tell:
                 apply.carry_out(call.machine, share.steps, outcome, tell, strict=True)
             host = observe.host(call.machine, site, observe.Look.VERIFY)
+            # Or `heal` would undo it: what was logged out so is meant to stay out.
+            logouts.note(call.machine, [s.pair for s in sessions if host.session_of(s.pair) is None])
         outcome.left = tuple(s for s in share.steps if ending.is_left(s, host))
     return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)
 

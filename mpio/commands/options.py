@@ -115,6 +115,32 @@ Parseable = Annotated[
     bool,
     typer.Option("-P", "--parseable", help="For scripts: no heads, a colon between fields; takes --fields."),
 ]
+Listen = Annotated[
+    str,
+    typer.Option("--listen", metavar="A:P", help="Also answer /metrics there, for Prometheus: an address and a port."),
+]
+TestAlert = Annotated[
+    bool,
+    typer.Option("--test-alert", help="Send a test message through each alert of the site, say how it went, and end."),
+]
+EventOnce = Annotated[
+    bool, typer.Option("--event", help="Look once, alert of what has changed since the last time, and end; for udev.")
+]
+Install = Annotated[
+    bool, typer.Option("--install", help="Install the service and the udev rules on this host, and start it.")
+]
+NoDaemon = Annotated[
+    bool,
+    typer.Option("--no-daemon", help="With --install: no service; udev starts a short look at each path that fails."),
+]
+Since = Annotated[
+    str,
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        help="From then on: 2026-11-21, 2026-11-21T08:15, today, yesterday, or how long ago, as 2h or 30 min.",
+    ),
+]
 ReportFile = Annotated[str, typer.Argument(metavar="FILE", help="The HTML page to write; - for stdout.")]
 BundleFile = Annotated[str, typer.Argument(metavar="FILE", help="The archive to write, as FILE.tar.gz.")]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="A finding's code, such as MP203.")]

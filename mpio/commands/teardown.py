@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, guard, lock, memory, observe, progress
+from mpio import apply, guard, lock, logouts, memory, observe, progress
+from mpio.alerts import sinks
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.host import Host
 from mpio.plan import ending
+from mpio.watch import brief, history
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -35,7 +37,10 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
                 apply.carry_out(call.machine, share.steps, outcome, tell, strict=True)
         outcome.left = tuple(s for s in share.steps if s not in outcome.done)
         if not outcome.left:
-            call.machine.files.remove(memory.PATH)
+            told = (sinks.KEPT, brief.KEPT, brief.FLAG, brief.LOCK)  # nobody looks any more who would hold that lock
+            for path in (memory.PATH, logouts.PATH, history.CURRENT, history.OLDER, *told):
+                call.machine.files.remove(path)
+            call.machine.files.remove_folder(history.FOLDER)
     for said in ending.left_alone(host):
         call.console.say(f"left as it is: {said}")
     return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)

@@ -11,7 +11,6 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mpio import observe, run, settle
+from mpio import notify, observe, run, settle
 from mpio.errors import MpioError, UnreadableOutput
 from mpio.files import Files
 from mpio.machine import Machine
@@ -232,21 +231,13 @@ def _watch(machine: Machine, pid: int) -> None:
         return
     poll = select.poll()
     poll.register(end, select.POLLIN)
-    _ready()
+    notify.ready()
     while not poll.poll(TICK):
         note = _of(machine, pid)
         if note is not None and _now() > note.deadline:
             sys.stderr.write(f"the drill of {note.what} hangs: putting it back\n")
             if not put_back(machine, note.back):
                 forget(machine)
-
-
-def _ready() -> None:
-    """sd_notify(3): systemd-run waits for this."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-            line.sendto(b"READY=1", f"\0{address[1:]}" if address.startswith("@") else address)
 
 
 def _now() -> float:

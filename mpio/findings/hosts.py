@@ -75,4 +75,12 @@ KINDS = (
         "waits 30 s for it and fails with 6; sessions and paths go on.",
         "make sure that no iscsiadm runs (pgrep -x iscsiadm says nothing), then rm /run/lock/iscsi/lock.write",
     ),
+    Kind(
+        "MP110",
+        Severity.WARNING,
+        "nobody is told of what is seen: {subject} has no alert",
+        "The watcher runs and says what it sees, in its journal alone. It sends a message only where the site file has "
+        "a [[watch.alert]].",
+        "add [[watch.alert]] to the site file, then try it: mpio watch --test-alert",
+    ),
 )

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PARTS = ("mpio", "udev")  # what of the tree goes into the guest
+PARTS = ("mpio", "udev", "contrib/systemd")  # what of the tree goes into the guest
 INSIDE = "/opt/mpio/src"
 
 

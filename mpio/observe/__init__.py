@@ -54,14 +54,28 @@ def host(machine: Machine, site: Site | None, look: Look, deaf: tuple[Asked, ...
         from mpio.tools import systemctl
 
         units = (systemctl.ISCSID, *systemctl.LOGIN_UNITS, systemctl.MULTIPATHD)
-        seen = replace(seen, units=systemctl.units(machine.run, units))
+        watching = (name for name in (systemctl.WATCH, systemctl.EVENT_PATH) if seen.memory.has("unit", name))
+        seen = replace(seen, units=systemctl.units(machine.run, (*units, *watching)))
     if seen.maps or seen.paths:
         from mpio.observe import states
 
         seen = states.look(machine, seen, blind)
     if look is not Look.STATUS:
         seen = _whole(machine, site, replace(seen, asked=deaf), look, blind)
-    return replace(seen, blind=tuple(blind))
+    return replace(seen, blind=tuple(blind), watched=watched(machine, site))
+
+
+def watched(machine: Machine, site: Site | None) -> bool:
+    """Does a watcher fail sessions at once here? It never does where the root disk is on them, unless told to."""
+    if site is None or site.watch.fast_fail == "off":
+        return False
+    from mpio import lock
+
+    if not lock.held(lock.WATCH):
+        return False
+    from mpio.fastfail import moment
+
+    return site.watch.fast_fail_root or moment.of_root(machine.files) == frozenset()
 
 
 def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mpio import memory
 from mpio.errors import NotAllowed
-from mpio.host import Host, Iface, Nic, Node
+from mpio.host import Host, Iface, Node
 from mpio.machine import Machine
 from mpio.tools import iscsidb, sysfs
 
@@ -20,40 +20,61 @@ T = TypeVar("T")
 IFACES = "the iface records"
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What lies in files: open-iscsi's records and what mpio remembers."""
+
+    ifaces: tuple[Iface, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    memory: memory.Memory = field(default_factory=memory.Memory)
+
+
 def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
     """`blind` collects what this user may not read; without it that is NotAllowed, for looks that plans are made of."""
+    return seen(machine, site, records(machine, blind), lambda: _addresses(machine))
+
+
+def records(machine: Machine, blind: list[str] | None) -> Records:
     read = machine.files
     ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, IFACES)
     nodes: tuple[Node, ...] = _or_blind(lambda: iscsidb.nodes(read), (), blind, "the node records")
     kept = _or_blind(
         lambda: memory.parse(machine.files.text(memory.PATH)), memory.Memory(), blind, "what mpio remembers"
     )
-    offline = _in_force(kept) if kept.offline else ()
-    nic_of = {i.name: i.nic for i in ifaces}
-    wanted = dict.fromkeys([*nic_of.values(), *(i.nic for i in (site.ifaces if site else ()))])
-    nics: tuple[Nic, ...] = ()
-    present = [n for n in wanted if n in sysfs.nic_names(read)]
-    if present:
-        from mpio.tools import ip
+    return Records(ifaces, nodes, kept)
 
-        nics = sysfs.nics(read, ip.addresses(machine.run), present)
+
+def seen(
+    machine: Machine, site: Site | None, known: Records, addresses: Callable[[], Mapping[str, tuple[str, ...]]]
+) -> Host:
+    """What /sys shows now, with these records; `addresses` are asked for only where a NIC has any to tell."""
+    read = machine.files
+    nic_of = {i.name: i.nic for i in known.ifaces}
+    wanted = dict.fromkeys([*nic_of.values(), *(i.nic for i in (site.ifaces if site else ()))])
+    present = [n for n in wanted if n in sysfs.nic_names(read)]
     maps = sysfs.maps(read)
     of_map = {m.dm: m.wwid for m in maps}
     # Inside a map its WWID is the path's: a disk that is blocked or offline has no identity to read.
-    paths = tuple(replace(p, wwid=of_map.get(p.dm, p.wwid)) for p in sysfs.paths(read))
+    paths = tuple(replace(p, wwid=of_map.get(p.dm, p.wwid)) for p in sysfs.paths(read, maps))
     ours = {p.dev for p in paths}
     return Host(
-        nics=nics,
-        ifaces=ifaces,
-        nodes=nodes,
+        nics=sysfs.nics(read, addresses(), present) if present else (),
+        ifaces=known.ifaces,
+        nodes=known.nodes,
         sessions=sysfs.sessions(read, nic_of),
         paths=paths,
         # A map none of whose disks is an iSCSI session's (Fibre Channel, SAS) is not ours to judge.
         maps=tuple(m for m in maps if not m.slaves or ours & set(m.slaves)),
-        memory=kept,
-        offline=offline,
+        memory=known.memory,
+        offline=_in_force(known.memory) if known.memory.offline else (),
         root=os.geteuid() == 0,
     )
+
+
+def _addresses(machine: Machine) -> Mapping[str, tuple[str, ...]]:
+    from mpio.tools import ip
+
+    return ip.addresses(machine.run)
 
 
 def _in_force(kept: memory.Memory) -> tuple[memory.Offline, ...]:

@@ -8,7 +8,7 @@ from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
 from mpio.memory import Key
-from mpio.plan import ground, iscsi, maps, routes, timer
+from mpio.plan import ground, iscsi, maps, routes, timer, watching
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
 from mpio.proposing import trials
 from mpio.step import Command, Part, Step, Write
@@ -65,7 +65,9 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     if refused:
         return Share(refused=refused)
     why = "mpio made it"
-    steps: list[Step] = [*tried.steps, *(trials.rules_gone() if tried.steps else ())]
+    others = {s.sid for s in host.sessions if s.pair not in ours}
+    steps: list[Step] = [*watching.taken_back(host, why, [p.dev for p in host.paths if p.sid in others])]
+    steps += [*tried.steps, *(trials.rules_gone() if tried.steps else ())]
     steps += [*_back_in_use(host, [s for s in host.sessions if s.pair not in ours]), *ended.steps]
     foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {iface for iface, _ in host.unread}
     foreign |= {s.pair.iface for s in host.sessions if s.pair not in ours}
@@ -79,10 +81,11 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
         if memory.has("iface", i.name) and i.name not in foreign
     ]
     steps += _multipath(host, why)
+    elsewhere = {MULTIPATH_DROP_IN, ROUTES_UNIT, *map(watching.place, (*watching.RULES, *watching.UNITS))}
     steps += [
         _removed(host, name, why)
         for name in memory.names("file")
-        if name not in (MULTIPATH_DROP_IN, ROUTES_UNIT) and host.files.get(name) is not None and not _grown(host, name)
+        if name not in elsewhere and host.files.get(name) is not None and not _grown(host, name)
     ]
     steps += _keys(host)
     steps += routes.taken_back(host, why) if memory.has("file", ROUTES_UNIT) else ()
@@ -90,7 +93,7 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     steps += [
         Command(Part.SERVICES, f"mpio enabled {name}", systemctl.disable(name))
         for name in memory.names("unit")
-        if name != systemctl.ROUTES
+        if name not in (systemctl.ROUTES, *watching.STARTED)
     ]
     return Share(tuple(steps))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from mpio.host import Map, Nic, Pair, Path, Portal, Session
@@ -136,6 +137,18 @@ def session(read: Reader, sid: int, nic_of: Mapping[str, str]) -> Session | None
     )
 
 
+def session_now(read: Reader, session: Session) -> Session:
+    """The same session with what may change from one moment to the next."""
+    cid = _first_connection(read, session.sid)
+    return replace(
+        session,
+        state=state(read, session.sid),
+        address=word(read, f"{CONNECTIONS}/{cid}/address"),
+        port=number(read, f"{CONNECTIONS}/{cid}/port"),
+        local_port=number(read, f"{CONNECTIONS}/{cid}/local_port"),
+    )
+
+
 def state(read: Reader, sid: int) -> str:
     """LOGGED_IN, FAILED or FREE; empty once the session is gone."""
     return word(read, f"{SESSIONS}/session{sid}/state")
@@ -176,17 +189,22 @@ def portal_of(address: str, port: int, now: str = "") -> Portal:
 # -- disks ---------------------------------------------------------------------------------------------------------
 
 
-def paths(read: Reader) -> tuple[Path, ...]:
-    """Every disk that an iSCSI session carries, by name in the order of sd: sdb before sdaa."""
+def paths(read: Reader, maps: Iterable[Map] | None = None) -> tuple[Path, ...]:
+    """Every disk that an iSCSI session carries, by name in the order of sd: sdb before sdaa.
+
+    `maps` are the host's, for whoever has read them already: they tell as well what holds a disk.
+    """
+    above = None if maps is None else {dev: m.dm for m in maps for dev in m.slaves}
     names = (n for n in read.names("/sys/block") if _DISK.match(n))
-    seen = (path(read, name) for name in sorted(names, key=lambda n: (len(n), n)))
+    ordered = sorted(names, key=lambda n: (len(n), n))
+    seen = (path(read, name, None if above is None else above.get(name, "")) for name in ordered)
     return tuple(p for p in seen if p is not None)
 
 
-def path(read: Reader, dev: str) -> Path | None:
-    """None for a disk that is gone or no session's."""
+def path(read: Reader, dev: str, dm: str | None = None) -> Path | None:
+    """None for a disk that is gone or no session's; `dm` is the map that holds it, empty for none, if that is known."""
     at = f"/sys/block/{dev}"
-    placed = _ISCSI_DISK.search(read.target(at))
+    placed = place_of(read, dev)
     if placed is None:
         return None
     sectors = number(read, f"{at}/size")
@@ -195,15 +213,32 @@ def path(read: Reader, dev: str) -> Path | None:
         return None
     return Path(
         dev=dev,
-        hctl=placed[2],
-        sid=int(placed[1]),
+        hctl=placed[1],
+        sid=placed[0],
         wwid=_wwid(word(read, f"{at}/device/wwid")),
         size=None if sectors is None else sectors * SECTOR,
         vendor=word(read, f"{at}/device/vendor"),
         product=word(read, f"{at}/device/model"),
         device_state=state_now,
-        dm=_map_above(read, dev),
+        dm=_map_above(read, dev) if dm is None else dm,
     )
+
+
+def disks(read: Reader) -> dict[str, tuple[int, str]]:
+    """(session, H:C:T:L) of every disk that an iSCSI session carries: all that a look needs which must be quick."""
+    names = (n for n in read.names("/sys/block") if _DISK.match(n))
+    return {dev: place for dev in names if (place := place_of(read, dev)) is not None}
+
+
+def place_of(read: Reader, dev: str) -> tuple[int, str] | None:
+    """(session, H:C:T:L) of a disk; None where it is gone or no session's."""
+    placed = _ISCSI_DISK.search(read.target(f"/sys/block/{dev}"))
+    return (int(placed[1]), placed[2]) if placed else None
+
+
+def host_state(read: Reader, host: int) -> str:
+    """running, or recovery while the kernel's error handling has the host: who opens a disk of it waits then."""
+    return word(read, f"/sys/class/scsi_host/host{host}/state")
 
 
 def device_state(read: Reader, dev: str) -> str:
@@ -231,7 +266,7 @@ def _wwid(said: str) -> str:
 
 def _map_above(read: Reader, dev: str) -> str:
     """The multipath map that holds the disk; dm devices of another kind do not count."""
-    return next((h for h in read.names(f"/sys/block/{dev}/holders") if _uuid(read, h).startswith(MULTIPATH)), "")
+    return next((h for h in holder_names(read, dev) if _uuid(read, h).startswith(MULTIPATH)), "")
 
 
 # -- device mapper -------------------------------------------------------------------------------------------------
@@ -269,7 +304,12 @@ def dm_names(read: Reader) -> dict[str, str]:
 
 def holders(read: Reader, dev: str) -> tuple[tuple[str, str], ...]:
     """(device, name) of what is stacked on a disk or map: partitions, LVs. The name is dm's, else the device's."""
-    return tuple((h, word(read, f"/sys/block/{h}/dm/name") or h) for h in read.names(f"/sys/block/{dev}/holders"))
+    return tuple((h, word(read, f"/sys/block/{h}/dm/name") or h) for h in holder_names(read, dev))
+
+
+def holder_names(read: Reader, dev: str) -> tuple[str, ...]:
+    """What is stacked on a disk or map: dm-3, md0."""
+    return read.names(f"/sys/block/{dev}/holders")
 
 
 def _uuid(read: Reader, dm: str) -> str:

@@ -17,6 +17,9 @@ NETWORK_UNITS = ("networking.service", "systemd-networkd.service", "NetworkManag
 ROUTES = "mpio-routes.service"  # mpio's own, as these
 ONLINE = "mpio-online.service"
 ONLINE_TIMER = "mpio-online.timer"
+WATCH = "mpio-watch.service"
+EVENT = "mpio-event.service"
+EVENT_PATH = "mpio-event.path"
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
 _PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
 

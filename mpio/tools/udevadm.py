@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mpio.tools.sysfs import Reader, word
 
@@ -27,6 +27,35 @@ def properties(read: Reader, dev: str) -> dict[str, str]:
 def reload_rules() -> tuple[str, ...]:
     """udevd reads its rules again before the next event."""
     return ("udevadm", "control", "--reload")
+
+
+def announce(devs: Iterable[str]) -> tuple[str, ...]:
+    """Have udev go over its rules once more for these disks."""
+    return ("udevadm", "trigger", "--action=change", *(f"/sys/block/{dev}" for dev in devs))
+
+
+def rules(name: str) -> str:
+    """Where the administrator's rules are."""
+    return f"/etc/udev/rules.d/{name}"
+
+
+def script(name: str) -> str:
+    """Where one of the administrator's scripts may be."""
+    return f"/etc/udev/{name}"
+
+
+def by_shell(name: str) -> str:
+    """How a rule starts it: as the shell's own text, which takes no label that SELinux lets udev execute."""
+    return f"/bin/sh {script(name)}"
+
+
+def packaged_rules(name: str) -> str:
+    return f"/usr/lib/udev/rules.d/{name}"
+
+
+def packaged_program(name: str) -> str:
+    """Where a rule's program is that is named without a path."""
+    return f"/usr/lib/udev/{name}"
 
 
 def left_alone(prefix: str) -> Mapping[str, str]:

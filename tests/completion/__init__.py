@@ -21,6 +21,7 @@ HEAD = "# Completion of mpio's command line for {name}. Written by `make docs`; 
 PLACES = {
     "--alias": "nothing",
     "--force": "asked refusals",
+    "A:P": "nothing",
     "ALIAS|WWID": "asked luns",
     "CODE": "asked codes",
     "COMMAND": "nothing",

@@ -1,0 +1,1 @@
+"""Alerts: from events to messages, and the messages on their way."""

@@ -1,0 +1,50 @@
+"""Flapping links: a bad cable must not make sessions fail faster than they do by themselves. Pure.
+
+What is lost for the first or second time acts at once. A loss that follows the last one within WINDOW makes a row; from
+the third of a row on it must last before it counts, each time twice as long: a link that comes back meanwhile has cost
+its users less than a login anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+WINDOW = 60.0
+FREE = 2
+FIRST, LONGEST = 5.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Losses of one thing that came one after another: how many, and when the last began."""
+
+    count: int
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flaps:
+    rows: Mapping[str, Row] = field(default_factory=dict, hash=False)
+
+    def lost(self, what: str, since: float) -> Flaps:
+        """It was lost at that monotonic second; to hear of the same loss again changes nothing."""
+        row = self.rows.get(what)
+        if row is not None and since <= row.last:
+            return self
+        new = Row(row.count + 1 if row and since - row.last < WINDOW else 1, since)
+        # What has been quiet for long is forgotten, or the rows would grow with every portal that ever was.
+        kept = {name: one for name, one in self.rows.items() if since - one.last < WINDOW}
+        return replace(self, rows={**kept, what: new})
+
+    def hold(self, what: str) -> float:
+        """How many seconds the present loss must last before anything is done."""
+        row = self.rows.get(what)
+        if row is None or row.count <= FREE:
+            return 0.0
+        return min(LONGEST, FIRST * (1 << min(row.count - FREE - 1, 10)))
+
+    def why(self, what: str) -> str:
+        row = self.rows.get(what)
+        count = row.count if row else 0
+        return f"it was lost {count} times in a row, so this loss must last {self.hold(what):g} s first"
