@@ -87,11 +87,6 @@ def alive(doomed: Iterable[Session], answered: Collection[int]) -> Refusal | Non
     return Refusal(f"{_some(found)} {'answers' if len(found) == 1 else 'answer'} now") if found else None
 
 
-def needless(doomed: Iterable[Session]) -> bool:
-    """Nothing to fail: none of them is logged in, or all of them wait no more as it is."""
-    return all(not s.logged_in for s in doomed)
-
-
 def _missing(host: Host, mapped: Map, doomed: Collection[int]) -> str:
     """What is against the other paths of a map, each cause once."""
     of_sid = {s.sid: s for s in host.sessions}

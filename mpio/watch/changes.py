@@ -155,9 +155,7 @@ def _paths(before: Seen, after: Seen) -> Iterator[Event]:
             why = causes.of_path(after, now, _lun_name(after, now))
             said = f"cannot be used: {_state(after, now)}"
             yield _of_path(Name.PATH_FAILED, _loss(why), after, after, (now, said, why))
-        elif (
-            (was.dm or key in before.out) and not topology.usable(before.host, was) and topology.usable(after.host, now)
-        ):
+        elif (was.dm or key in before.out) and _came_back(before, after, was, now):
             why = Why(None, causes.of_path(before, was, _lun_name(after, now)).root, "")
             yield _of_path(Name.PATH_RESTORED, Severity.RECOVERED, after, after, (now, "can be used again", why))
 
