@@ -85,6 +85,7 @@ def test_a_look_at_the_san_leaves_a_site_file_and_nothing_else(bare: Prague) -> 
     )
 
 
+@pytest.mark.nightly
 def test_a_host_of_mpios_is_described_as_it_is(applied: Prague) -> None:
     before = state(applied)
     said = applied.mpio("init", "--adopt", "--file", FILE, "-o", "json")

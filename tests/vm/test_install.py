@@ -81,6 +81,7 @@ def test_without_a_daemon_one_failed_path_is_one_alert(applied: Prague) -> None:
     assert told(applied, 1) == [("degraded", "LUN hydra_db-a02")]
 
 
+@pytest.mark.nightly
 def test_the_service_is_held_short_and_ends_at_once(applied: Prague) -> None:
     site(applied)
     applied.mpio("watch", "--install", "--yes")

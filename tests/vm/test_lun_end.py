@@ -81,6 +81,7 @@ def stays_gone(host: Prague) -> None:
     is_gone(host)
 
 
+@pytest.mark.nightly
 def test_a_lun_grows_under_its_file_system_and_goes_when_it_is_free(applied: Prague) -> None:
     applied.sh(f"{MOUNT} && {DATA}")
     small = int(applied.sh(ROOM))

@@ -86,6 +86,7 @@ def test_without_arp_set_it_is_refused_with_the_reason(host: Prague) -> None:
     assert one > 20 * 1400 > two
 
 
+@pytest.mark.nightly
 def test_with_arp_set_each_nic_carries_its_own(host: Prague) -> None:
     before = host.state(ROUTING)
     host.sh(ASK)  # the array has learned the wrong thing before mpio comes

@@ -47,6 +47,7 @@ def budgets(host: Prague) -> dict[str, Any]:
     return {lun["alias"]: lun["budget"] for lun in host.mpio("status", "-o", "json").json["luns"]}
 
 
+@pytest.mark.nightly
 def test_views_and_budget_of_a_whole_host_and_of_a_broken_one(applied: Prague) -> None:
     whole = f"{' '.join(BOTH)}|ok|23.50s"
     assert sorted(applied.sh(SHELL).splitlines()) == sorted(f"{whole}|{alias}" for alias in ALIASES.values())

@@ -101,6 +101,7 @@ def test_tune_heals_settings_and_nothing_else(applied: Prague) -> None:
     is_as_the_site_says(applied)
 
 
+@pytest.mark.nightly
 def test_sessions_are_made_anew_under_a_reader(reading: Prague) -> None:
     reading.put(SITE_PATH, SLOW)
     tuned = reading.mpio("tune", "--yes", "-o", "json")
