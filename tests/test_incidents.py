@@ -123,7 +123,7 @@ def test_a_lost_link_is_one_message_and_one_when_it_is_over() -> None:
     assert (first.lead.name, first.lead.nic, first.duration) == (Name.LINK_DOWN, "eth1", None)
     assert first.counts == {"luns": 4, "luns_failed": 0, "paths": 16, "paths_lost": 8, "events": 1, "flaps": 0}
     assert last.text == "Whole again: lun-0, lun-1, lun-2, lun-3."
-    assert (last.lead.name, last.duration, last.losses) == (Name.LUN_RECOVERED, 104, ())
+    assert (last.lead.name, last.lead.root, last.duration, last.losses) == (Name.LUN_RECOVERED, "NIC eth1", 104, ())
     assert story.alerts.deadline is None
 
 

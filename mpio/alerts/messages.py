@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpio.alerts.damage import Loss
 from mpio.alerts.incident import Incident
@@ -52,11 +52,15 @@ def of_end(one: Incident, left: tuple[Loss, ...], seconds: float) -> Message:
     """`left` are LUNs that are not whole for another reason."""
     roots = list(one.roots.values())
     subject = what(roots)
+    last = one.last or Event(Name.LUN_RECOVERED, Severity.RECOVERED, subject, root=subject)
+    if roots and last.root not in one.roots:
+        # When a LUN is whole again, its own event may name what it waited for last: a session that was late.
+        last = replace(last, root=next(iter(one.roots)))
     return Message(
         Severity.RECOVERED,
         over("what was found at the start" if one.started else subject, one.luns, left, seconds),
         over_text(one.luns, left, one.flaps),
-        one.last or Event(Name.LUN_RECOVERED, Severity.RECOVERED, subject, root=subject),
+        last,
         left,
         counts(left, one.events, one.flaps),
         seconds,
