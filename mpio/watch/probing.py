@@ -31,7 +31,6 @@ class Asked:
     nic: str
     due: float
     misses: int = 0
-    settled: Answer | None = None
     connect: socket.socket | None = None
     begun: float = 0.0
     end: float = 0.0

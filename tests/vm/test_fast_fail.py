@@ -25,11 +25,6 @@ while open("/sys/class/net/eth1/carrier").read().strip() == "1":
     time.sleep(0.005)
 print(time.time(), flush=True)
 """
-# Each pair has been probed once.
-PROBED = """python3 -c '
-import urllib.request
-text = urllib.request.urlopen("http://127.0.0.1:9464/metrics").read().decode()
-exit(sum(line.startswith("mpio_portal_rtt_seconds{") for line in text.splitlines()) != 4)'"""
 ONE_PAIR = """
 nsenter --net=/run/netns/san nft -f - <<END
 table inet part {
@@ -91,9 +86,9 @@ def test_a_lost_link_costs_no_more_than_a_moment(applied: Prague) -> None:
 @pytest.mark.parametrize("shape", ["portal", "nic", "pair"])
 def test_silence_moves_the_io_off_exactly_the_dead_pairs(applied: Prague, shape: str) -> None:
     watcher.site(applied, 'fast_fail = "probe"', "probe_interval = 1.0", "probe_misses = 3")
-    watcher.begins(applied, "--listen", "127.0.0.1:9464")
+    watcher.begins(applied, "--listen", watcher.PLACE)
     reader.begins(applied)
-    applied.until(PROBED)  # what it does for the first time takes seconds on this machine
+    applied.until(watcher.PROBED)
     applied.put("/root/now.py", "import time; print(time.time())")
     match shape:
         case "portal":
@@ -153,7 +148,7 @@ def test_the_last_nic_is_never_failed_fast(applied: Prague) -> None:
     assert (one["nic"], "no other path that works" in one["detail"]) == ("eth2", True), one
     applied.fault("link-up", "san1")
     applied.fault("link-up", "san2")
-    applied.until(f"{LOGGED_IN.format(4)} && {PLANNED}", 30, watcher.LOGS)
+    applied.until(f"{LOGGED_IN.format(4)} && {PLANNED}", 15, watcher.LOGS)
     applied.until(WHOLE, 60, watcher.LOGS)
     reader.ends(applied)
     watcher.says(applied, "lun_recovered", len(ALIASES))

@@ -13,7 +13,7 @@ from vm.hosts import ALIASES, TARGETS, Prague
 # Starts a watcher, does something at a known moment, and says when each line came.
 STOPWATCH = """
 import json, subprocess, sys, threading, time
-watch = subprocess.Popen(["mpio", "watch", "-o", "jsonl"], stdout=subprocess.PIPE, text=True)
+watch = subprocess.Popen(["mpio", "watch", "-o", "jsonl", "--listen", sys.argv[1]], stdout=subprocess.PIPE, text=True)
 lines, began = [], threading.Event()
 def read():
     for line in watch.stdout:
@@ -22,11 +22,12 @@ def read():
 reading = threading.Thread(target=read)
 reading.start()
 began.wait(60)
-time.sleep(2)  # its sources are open when it says `started`; this is for what it warms up
+while subprocess.run(sys.argv[2], shell=True, stderr=subprocess.DEVNULL).returncode:
+    time.sleep(0.1)
 begin = time.monotonic()
-subprocess.run(sys.argv[2:], check=True)
+subprocess.run(sys.argv[4:], check=True)
 done = time.monotonic()
-while time.monotonic() < begin + 20 and not any(one["event"] == sys.argv[1] for _, one in lines):
+while time.monotonic() < begin + 20 and not any(one["event"] == sys.argv[3] for _, one in lines):
     time.sleep(0.01)
 watch.terminate()
 ended = time.monotonic()
@@ -42,7 +43,8 @@ print(json.dumps({"first": first, "fault": done - begin, "end": took, "code": co
 
 def test_a_lost_link_is_said_at_once(applied: Prague) -> None:
     cut = "ip -n san link set san1 down"
-    said = json.loads(applied.guest.check("python3", "-c", STOPWATCH, "link_down", *cut.split(), timeout=120))
+    words = (watcher.PLACE, watcher.PROBED, "link_down", *cut.split())
+    said = json.loads(applied.guest.check("python3", "-c", STOPWATCH, *words, timeout=120))
     assert said["first"]["link_down"] < 0.3 + said["fault"], said
     assert (said["code"], said["last"]) == (0, "stopped"), said
     assert said["end"] < 5, said
