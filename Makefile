@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo test nightly bench lint docs lock setup clean
+.PHONY: help demo test nightly bench lint docs lock audit release setup clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -31,6 +31,13 @@ docs: setup  ## write the generated pages again
 
 lock:  ## resolve the dependencies anew into requirements.lock
 	contrib/bootstrap.sh lock
+
+audit: setup  ## ask a vulnerability service about everything in the lock
+	contrib/release/audit.sh $(ARGS)
+
+release: setup  ## wheel, source archive and SBOM in dist/, from a lock that is what pyproject.toml asks for
+	contrib/bootstrap.sh locked
+	contrib/release/build.sh
 
 setup:  ## programs and .venv, without running anything
 	@contrib/bootstrap.sh programs venv

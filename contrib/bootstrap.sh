@@ -1,5 +1,5 @@
 #!/bin/sh
-# From a bare machine to a tree that runs: `bootstrap.sh [programs] [venv] [lock]`, each does nothing where nothing is missing.
+# From a bare machine to a tree that runs: `bootstrap.sh [programs] [venv] [lock] [locked]`, each does nothing where nothing is missing.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -63,23 +63,35 @@ venv() {
     printf '%s\n' "$key" >.venv/made-from
 }
 
-lock() {
+compile() { # options for pip-compile; writes what it makes of pyproject.toml and the lock to $scratch/lock
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     trap 'exit 130' INT TERM
     "$python" -m venv "$scratch"
     "$scratch/bin/pip" install -q pip-tools
+    cp requirements.lock "$scratch/made"
     # Without addresses: whoever installs says where from; the hashes say what.
-    "$scratch/bin/pip-compile" -q --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \
+    "$scratch/bin/pip-compile" -q "$@" --extra dev --allow-unsafe --strip-extras --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
-        --output-file "$scratch/lock" pyproject.toml
+        --output-file "$scratch/made" pyproject.toml
+    sed '/^#/d; /^$/d' "$scratch/made" >"$scratch/lock"
+}
+
+lock() {
+    compile --upgrade
     cp "$scratch/lock" requirements.lock
+}
+
+# Does the lock say what pyproject.toml asks for, no more and no less?
+locked() {
+    compile
+    diff -u requirements.lock "$scratch/lock" >&2 || die "the lock is not what pyproject.toml asks for: make lock"
 }
 
 [ $# -gt 0 ] || set -- programs venv
 for part; do
     case $part in
-        programs | venv | lock) "$part" ;;
+        programs | venv | lock | locked) "$part" ;;
         *) die "there is no part $part" ;;
     esac
 done
