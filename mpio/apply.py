@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from mpio import findings as findings_table
-from mpio import iscsilock, memory, observe, plan, settle
-from mpio.errors import Busy, Interrupted, MpioError
+from mpio import iscsilock, lock, memory, observe, plan, settle
+from mpio.errors import Interrupted, MpioError
+from mpio.files import PRIVATE
 from mpio.findings import Finding, finding
 from mpio.host import Asked as SanAsked
 from mpio.host import Host
 from mpio.machine import Machine
-from mpio.observe import configured
+from mpio.observe import configured, san
 from mpio.plan import Plan
 from mpio.program import Done
 from mpio.site import Site
 from mpio.step import Command, Part, Step, Write
-from mpio.tools import iscsiadm, iscsidb, iscsierr, iscsitext
+from mpio.tools import iscsiadm, iscsidb, iscsierr, iscsitext, multipath
 
 ROUNDS = 12
 # A login that is answered at all is answered in login x login_retries; past this the client may go, iscsid goes on
@@ -53,9 +54,10 @@ class Asked:
 @dataclass(slots=True)
 class Outcome:
     """What an apply did: the steps done, those left, the last look and its plan; `failed` maps a step's key to what
-    was said.
+    was said. `one_login`: all log in with the same CHAP login.
     """
 
+    one_login: bool = False
     done: list[Step] = field(default_factory=list)
     left: tuple[Step, ...] = ()
     failed: dict[object, tuple[Step, str, int]] = field(default_factory=dict)
@@ -72,11 +74,13 @@ def key(step: Step) -> object:
 def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
     """Bring the host to the site. Raises MpioError only where not even a look is possible."""
     begin = time.monotonic()
-    outcome = Outcome()
+    outcome = Outcome(one_login=wanted.chap is not None)
     tries: Counter[object] = Counter()
     last: set[object] = set()
     deaf: tuple[SanAsked, ...] = ()
     for number in range(ROUNDS):
+        if number:
+            ready(machine, lambda _said: None)  # somebody may have killed one of this run's own
         outcome.host = asked.first if number == 0 else observe.host(machine, wanted, observe.Look.PLAN, deaf)
         remember(machine, outcome.host)
         outcome.plan = plan.steps(wanted, outcome.host, asked.forced)
@@ -91,13 +95,23 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
         configured.candidate(machine, fresh)
         last = {key(s) for s in fresh}
         tries.update(last)
+        begun = time.time()
         carry_out(machine, fresh, outcome, tell)
+        # iscsiadm and multipath leave it to the kernel when: a power cut right after a run must not take it away again.
+        machine.files.sync((*iscsidb.files(machine.files), multipath.WWIDS), begun - 1)
         settle.after(machine, wanted, fresh)
         deaf = _deaf(outcome)
         if not GROUND & {s.part for s in fresh}:
-            deaf += tuple(a for a in outcome.host.asked if a.code == iscsierr.Code.FATAL_LOGIN)
+            deaf += tuple(a for a in outcome.host.asked if holds_up(a))
     outcome.seconds = time.monotonic() - begin
     return outcome
+
+
+def holds_up(asked: SanAsked) -> bool:
+    """A portal that says nothing, or takes its time to say what is of no use: a redirect that leads nowhere, say."""
+    if asked.code == iscsierr.Code.FATAL_LOGIN:
+        return True
+    return asked.code not in (iscsierr.Code.SUCCESS, iscsierr.Code.NO_OBJS_FOUND) and asked.seconds >= san.RETRY_WITHIN
 
 
 def _deaf(outcome: Outcome) -> tuple[SanAsked, ...]:
@@ -109,11 +123,15 @@ def _deaf(outcome: Outcome) -> tuple[SanAsked, ...]:
     )
 
 
-def ready(host: Host) -> None:
-    """Raise where every step on open-iscsi's database would wait for nobody."""
-    if host.stale_lock:
-        row = findings_table.finding("MP109", f"{iscsilock.FOLDER}/lock.write")
-        raise Busy(f"{row.summary}: {row.subject}", row.remedy)
+def ready(machine: Machine, say: Callable[[str], None]) -> None:
+    """Remove what a run that was killed may have left: unfinished files in mpio's own folders, and the lock that its
+    iscsiadm had on open-iscsi's database, for which every step there, and the look at the SAN before, would wait in
+    vain. mpio's own lock is held.
+    """
+    for folder in (PRIVATE, os.path.dirname(lock.LOCK)):
+        machine.files.sweep(folder)
+    if iscsilock.stale(machine.files) and iscsilock.clear(machine.files):
+        say("an iscsiadm that was killed had left open-iscsi's database locked: the lock is removed")
 
 
 def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: Tell, *, strict: bool = False) -> None:
@@ -128,7 +146,30 @@ def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: T
             _one(machine, step, outcome, tell)
             if strict and outcome.failed:
                 return
-    logins = [s for s in steps if iscsiadm.is_login(s)]
+    logins = [s for s in steps if isinstance(s, Command) and iscsiadm.is_login(s)]
+    if not outcome.one_login:
+        _at_once(machine, logins, outcome, tell)
+        return
+    # Arrays lock out who fails too often: one of each target goes first, and what it refuses is not sent it again.
+    first = list({_target(step): step for step in reversed(logins)}.values())
+    _at_once(machine, first, outcome, tell)
+    refused = {
+        _target(s) for s in first if outcome.failed.get(key(s), (s, "", 0))[2] == iscsierr.Code.LOGIN_AUTH_FAILED
+    }
+    rest = [s for s in logins if s not in first]
+    for step in (s for s in rest if _target(s) in refused):
+        said = "not tried: the target has just refused this login"
+        outcome.failed[key(step)] = (step, said, int(iscsierr.Code.LOGIN_AUTH_FAILED))
+        tell(step, said)
+    _at_once(machine, [s for s in rest if _target(s) not in refused], outcome, tell)
+
+
+def _target(step: Command) -> str:
+    pair = iscsiadm.pair_of(step)
+    return pair.target if pair else ""
+
+
+def _at_once(machine: Machine, logins: list[Command], outcome: Outcome, tell: Tell) -> None:
     if not logins:
         return
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(logins))) as pool:
@@ -174,7 +215,7 @@ def _one(machine: Machine, step: Step, outcome: Outcome, tell: Tell) -> None:
         if isinstance(step, Write):
             if step.text is None:
                 machine.files.remove(step.path)
-            elif step.secret:
+            elif step.secret or iscsidb.is_record(step.path):
                 with iscsilock.hold():
                     machine.files.write(step.path, step.text, step.mode, beside=iscsidb.beside(step.path))
             else:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
-from typing import Any
+import threading
+from typing import Any, TextIO
 
+from mpio import inherited
 from mpio.console import Console
 from mpio.errors import Exit, Interrupted, MpioError
+from mpio.shortage import of as shortage_of
 
 # The verbs that machines call, with the options they give them: for these the command tree is not built, which costs
 # more than the monitoring ones do (see docs/architecture.md, Start-up). Anything else goes through the tree.
@@ -22,21 +26,48 @@ QUICK = {
 }
 # Set by the scripts of contrib/completion: the words of that kind are printed, and nothing else is done.
 COMPLETE = "_MPIO_COMPLETE"
+LAST = b"mpio: there is not enough memory\n  free some, or raise the limit (ulimit -v, MemoryMax= of a unit)\n"
 SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "color"}
 
 
 def main(argv: list[str]) -> int:
     """Run one call of mpio and return its exit code."""
+    short = None
+    code = int(Exit.COULD_NOT)
+    try:
+        code = _main(argv)
+    except (OSError, MemoryError, RuntimeError, ImportError, SystemError) as error:
+        # No memory, no descriptor, no process, a full disk: anything may meet that anywhere.
+        short = shortage_of(error)
+        if short is None:
+            raise
+    if short is not None:  # said here, where all that the failed call held is free again
+        _said(_console(argv), _verb(argv), short)
+    for stream in (sys.stdout, sys.stderr):
+        # Python tries once more at its end to write what is left, and ends with 120 where that fails.
+        with contextlib.suppress(ValueError):
+            try:
+                stream.flush()
+            except OSError:
+                _into_nothing(stream)
+    return code
+
+
+def _main(argv: list[str]) -> int:
+    inherited.set_right()
     # A closed descriptor is None in Python: who closed it wants nothing of it.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if os.geteuid() == 0:  # who is not root is told no secret
+        from mpio import cores
+
+        cores.none()
     # A unit that is stopped and a terminal that is closed end a verb as Ctrl-C does; `nohup` keeps its word.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    verb = next((a for a in argv if not a.startswith("-")), "")
-    output = _output(argv)
-    console = Console(json=output.startswith("json"), lines=output == "jsonl")
+    threading.excepthook = _of_a_thread
+    verb, console = _verb(argv), _console(argv)
     try:
         code = _run(argv, verb)
         console.flush()
@@ -46,8 +77,8 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _said(console, verb, Interrupted())
     except BrokenPipeError:
-        # Whoever read our output has gone; what was done is done. Python must not complain again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone; what was done is done.
+        _into_nothing(sys.stdout)
         return int(Exit.COULD_NOT)
 
 
@@ -86,8 +117,37 @@ def _quick(argv: list[str]) -> tuple[dict[str, bool], dict[str, Any]] | None:
 
 
 def _said(console: Console, verb: str, error: MpioError) -> int:
-    console.error(verb, error)
+    with contextlib.suppress(OSError, MpioError):  # its reader has gone, or there is no room for it either
+        try:
+            console.error(verb, error)
+            console.flush()
+        except MemoryError:
+            os.write(2, LAST)
     return int(error.exit)
+
+
+def _verb(argv: list[str]) -> str:
+    return next((a for a in argv if not a.startswith("-")), "")
+
+
+def _console(argv: list[str]) -> Console:
+    output = _output(argv)
+    return Console(json=output.startswith("json"), lines=output == "jsonl")
+
+
+def _into_nothing(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _of_a_thread(args: threading.ExceptHookArgs) -> None:
+    """A thread that had to end for a shortage says so in a sentence, too."""
+    short = shortage_of(args.exc_value) if args.exc_value else None
+    if short is None:
+        threading.__excepthook__(args)
+        return
+    with contextlib.suppress(OSError, MemoryError):
+        Console().error("", short)
 
 
 def _output(argv: list[str]) -> str:

@@ -13,7 +13,7 @@ from mpio.errors import CannotWrite, Interrupted, MpioError
 
 if TYPE_CHECKING:
     from mpio.findings import Finding
-    from mpio.host import Host
+    from mpio.host import Host, Session
     from mpio.site import Site
     from mpio.step import Step
     from mpio.topology import Lun
@@ -27,6 +27,11 @@ OF_STATE = {"healthy": "green", "degraded": "yellow", "failed": "red", "unknown"
 def clean(text: str) -> str:
     """Nothing that came from outside reaches a terminal as a control sequence."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def one_line(text: str) -> str:
+    """`clean`, and nothing in it can begin a line or a column of its own."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,12 @@ class Console:
             sys.stdout.flush()
 
     def say(self, text: str) -> None:
-        print(clean(text), file=sys.stderr, flush=True)
+        """A line on the way. That a log has no room for it stops no work; that a terminal has gone does."""
+        try:
+            print(clean(text), file=sys.stderr, flush=True)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
 
     def document(self, command: str, code: int, body: Mapping[str, object]) -> None:
         import json
@@ -103,7 +113,7 @@ class Console:
         from mpio import view
         from mpio.step import Command
 
-        self.out(f"{self.colored(f'{step.part:<10}', 'bold')} {clean(step.why)}")
+        self.out(f"{self.colored(f'{step.part:<10}', 'bold')} {one_line(step.why)}")
         if isinstance(step, Command):
             self.out(f"             {clean(command_line(step.argv))}")
             return
@@ -114,11 +124,11 @@ class Console:
     def findings(self, findings: Iterable[Finding]) -> None:
         for one in findings:
             word = self.colored(f"{one.code} {one.severity}", OF_SEVERITY[one.severity.value])
-            self.out(f"{word}  {clean(one.summary)}")
+            self.out(f"{word}  {one_line(one.summary)}")
             if one.detail:
-                self.out(f"    {clean(one.detail)}")
+                self.out(f"    {one_line(one.detail)}")
             if one.severity != "info":
-                self.out(f"    -> {clean(one.remedy)}")
+                self.out(f"    -> {one_line(one.remedy)}")
 
     def host(self, host: Host) -> None:
         """Ifaces and sessions as tables."""
@@ -131,29 +141,12 @@ class Console:
             for i in view.ifaces(host)
         ]
         if rows:
-            self.table(
-                ("IFACE", "NIC", "ADDRESS", "MTU", "LINK", "RP_FILTER"), [[cell(c) for c in row] for row in rows]
-            )
+            heads: Sequence[str] = ("IFACE", "NIC", "ADDRESS", "MTU", "LINK", "RP_FILTER")
+            self.table(heads, [[cell(c) for c in row] for row in rows])
         if host.sessions:
             self.out()
-            self.table(
-                ("SID", "IFACE", "NIC", "PORTAL", "TARGET", "STATE", "RECOVERY"),
-                [
-                    [
-                        cell(c)
-                        for c in (
-                            s.sid,
-                            s.pair.iface,
-                            s.nic,
-                            s.pair.portal,
-                            s.pair.target,
-                            f"{s.state} (offline)" if host.is_offline(s.pair) else s.state,
-                            _seconds(s.recovery_tmo),
-                        )
-                    ]
-                    for s in host.sessions
-                ],
-            )
+            heads = ("SID", "IFACE", "NIC", "PORTAL", "TARGET", "STATE", "RECOVERY")
+            self.table(heads, [[cell(c) for c in _session(host, s)] for s in host.sessions])
 
     def offline(self, host: Host) -> None:
         """What is offline by hand, a line each: its sessions may be logged out."""
@@ -282,7 +275,14 @@ def size(count: int | None) -> str:
 
 
 def cell(value: object) -> str:
-    return clean(str(value)) if value not in (None, "") else "-"
+    return one_line(str(value)) if value not in (None, "") else "-"
+
+
+def _session(host: Host, one: Session) -> Iterable[object]:
+    from mpio.hearsay import whereabouts
+
+    state = f"{one.state} (offline)" if host.is_offline(one.pair) else one.state
+    return (one.sid, one.pair.iface, one.nic, whereabouts(one), one.pair.target, state, _seconds(one.recovery_tmo))
 
 
 def _texts(value: object) -> list[str]:

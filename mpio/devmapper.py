@@ -61,12 +61,12 @@ def _paths(number: str) -> dict[str, dmsetup.PathStatus] | None:
     if not task:
         raise MpioError("libdevmapper has no memory")
     try:
-        return {p.dev_t: p for p in _read(_lines(task, int(major), int(minor)))}
+        return {p.dev_t: p for p in parse_lines(_lines(task, int(major), int(minor)))}
     finally:
         _library().dm_task_destroy(task)
 
 
-def _read(lines: Iterable[str]) -> tuple[dmsetup.PathStatus, ...]:
+def parse_lines(lines: Iterable[str]) -> tuple[dmsetup.PathStatus, ...]:
     found: tuple[dmsetup.PathStatus, ...] = ()
     for line in lines:
         try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mpio import sitewords, topology
+from mpio import hearsay, sitewords, topology
 from mpio.checks import portals as of_portals
 from mpio.errors import MpioError, UsageError
 from mpio.findings import Finding, finding
@@ -57,20 +57,20 @@ def has_login(site: Site, host: Host, portal: Portal) -> bool:
 
 def named(site: Site, host: Host, asked: Asked) -> tuple[Named, ...]:
     """What each line of an answer is to the site."""
-    return tuple(_judged(site, host, found) for found in sorted(set(asked.found)))
-
-
-def _judged(site: Site, host: Host, found: Found) -> Named:
-    if not topology.wants_target(site, found.target):
-        return Named(found, wanted=False, why="no glob in san.targets takes it")
-    if topology.excludes(site, found.portal):
-        return Named(found, wanted=False, why="san.exclude has its portal")
-    if found.portal not in site.portals and topology.strange(found.portal):
-        return Named(found, wanted=False, why="no SAN may send a host to that address")
+    word = hearsay.words(site, replace(host, asked=(*(a for a in host.asked if a.portal != asked.portal), asked)))
     pairs = topology.pairs(site, host)
-    here = (found.portal, found.target)
-    reasons = [f"{o.pair.iface}: {o.reason}" for o in pairs.left_out if (o.pair.portal, o.pair.target) == here]
-    return Named(found, any((p.portal, p.target) == here for p in pairs.planned), "; ".join(reasons))
+    planned = {(p.portal, p.target) for p in pairs.planned}
+    reasons: dict[tuple[Portal, str], list[str]] = {}
+    for out in pairs.left_out:
+        reasons.setdefault((out.pair.portal, out.pair.target), []).append(f"{out.pair.iface}: {out.reason}")
+
+    def judged(found: Found) -> Named:
+        here = (found.portal, found.target)
+        if reason := word[asked.portal].left.get(found):
+            return Named(found, wanted=False, why=reason.value)
+        return Named(found, here in planned, "; ".join(reasons.get(here, ())))
+
+    return tuple(judged(found) for found in sorted(set(asked.found)))
 
 
 def findings(site: Site, host: Host, wanted: Iterable[Portal]) -> Iterator[Finding]:
@@ -78,9 +78,10 @@ def findings(site: Site, host: Host, wanted: Iterable[Portal]) -> Iterator[Findi
     site is an answer, too.
     """
     answers = {asked.portal: asked for asked in host.asked}
+    heard = hearsay.words(site, host)
     for portal in wanted:
         if asked := answers.get(portal):
-            yield from (f for f in of_portals.discovery(site, asked) if f.code != "MP215")
+            yield from (f for f in of_portals.discovery(site, asked, heard[portal]) if f.code != "MP215")
             continue
         met = silent(host, portal)
         if not has_login(site, host, portal):

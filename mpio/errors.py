@@ -39,6 +39,12 @@ class NotAllowed(MpioError):
     code = "not-allowed"
 
 
+class Distrusted(MpioError):
+    """A file that mpio would go by, and that others may have written."""
+
+    code = "distrusted"
+
+
 class MissingProgram(MpioError):
     code = "missing-program"
 
@@ -56,8 +62,10 @@ class UnreadableOutput(MpioError):
 
     def __init__(self, line: str, source: str = "") -> None:
         where = f" from {source}" if source else ""
+        key = line.lower().find("password")  # behind it a secret may stand
+        shown = line[:200] if key < 0 else f"{line[: key + 8][:200]}…"
         super().__init__(
-            f"cannot read this line{where}: {line[:200]!r}",
+            f"cannot read this line{where}: {shown!r}",
             "run again with --record DIR and report the folder",
         )
         self.line = line

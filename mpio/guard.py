@@ -19,6 +19,39 @@ def in_use(host: Host, mapped: Map) -> bool:
     return mapped.open_count > 0 or any(u.dev == mapped.dm for u in host.users)
 
 
+def is_own(host: Host, dev: str) -> bool:
+    """Does this map (dm-N) or disk carry what the host runs from?"""
+    return any(u.dev == dev for u in host.system)
+
+
+def of_map(host: Host, mapped: Map) -> Finding:
+    """Who uses it; MP319, which nothing lets pass, where that is the host itself."""
+    used = users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"
+    return finding("MP319" if is_own(host, mapped.dm) else "MP408", mapped.name, used)
+
+
+def of_disk(host: Host, path: Path) -> Finding | None:
+    """The same of a disk that is used past its map, or that is in none."""
+    used = users_of(host, path.dev)
+    return finding("MP319" if is_own(host, path.dev) else "MP408", path.dev, used) if used else None
+
+
+def against_harm(host: Host, wwid: str) -> tuple[Finding, ...]:
+    """Who would lose something if the LUN itself went, or its end: the users of its map with all that is stacked on it
+    and of each of its disks, and volume groups and arrays that would lack a part, though nobody uses them now.
+
+    A disk may be in another LUN's map: an array gave that one's number to this LUN, and a scan has told the kernel.
+    """
+    disks = [p for p in host.paths if p.wwid == wwid]
+    touched = [m for m in host.maps if m.wwid == wwid or any(p.dm == m.dm for p in disks)]
+    used = [of_map(host, m) for m in touched if in_use(host, m)]
+    used += [f for path in disks if (f := of_disk(host, path))]
+    named = {f.subject for f in used}
+    idle = {m.name: m.dm for m in touched} | {p.dev: p.dev for p in disks}
+    parts = {name: [str(u) for u in host.members if u.dev == dev] for name, dev in idle.items() if name not in named}
+    return (*used, *(finding("MP408", name, "; ".join(said)) for name, said in parts.items() if said))
+
+
 def against_logout(
     host: Host, sessions: Iterable[Session], forced: frozenset[str] = frozenset()
 ) -> tuple[Finding, ...]:
@@ -36,11 +69,8 @@ def against_logout(
         if not any(p.sid in sids for p in paths) or not in_use(host, mapped):
             continue
         if not any(p.sid not in sids and _stays(host, p) for p in paths):
-            detail = users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"
-            found.append(finding("MP408", mapped.name, detail))
-    for path in host.paths:
-        if path.sid in sids and (used := users_of(host, path.dev)):
-            found.append(finding("MP408", path.dev, used))
+            found.append(of_map(host, mapped))
+    found += [f for path in host.paths if path.sid in sids and (f := of_disk(host, path))]
     return tuple(f for f in found if f.code not in forced)
 
 
@@ -64,8 +94,9 @@ def refuse(found: Iterable[Finding]) -> None:
     """Raise Refused where one of these is a refusal: a verb that may not do all of it does nothing."""
     refused = [f for f in found if findings.kind(f.code).refusal]
     if refused:
-        first = refused[0]
-        way = f"{first.remedy}; or insist with --force {first.code}"
+        first = next((f for f in refused if findings.kind(f.code).always), refused[0])
+        insist = "" if findings.kind(first.code).always else f"; or insist with --force {first.code}"
+        way = f"{first.remedy}{insist}"
         raise Refused("\n".join(_line(f) for f in refused), way, first.code)
 
 

@@ -40,7 +40,7 @@ class Portal:
 
     @property
     def version(self) -> int:
-        return ipaddress.ip_address(self.address).version
+        return 6 if ":" in self.address else 4  # of a record's host name, too: no error
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,23 +85,25 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class Iface:
-    """An iSCSI iface record. Unset values are empty."""
+    """An iSCSI iface record. Unset values are empty; a `torn` one was written in part."""
 
     name: str
     nic: str = ""
     hwaddress: str = ""
     transport: str = "tcp"
     initiatorname: str = ""
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node record of open-iscsi's database; `settings` are its other keys, secrets left out."""
+    """A node record of open-iscsi's database; `settings` are its other keys but secrets; `torn`: written in part."""
 
     pair: Pair
     tpgt: int
     path: str = ""
     settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +200,21 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A portal that was asked for its targets: `code` is iscsiadm's, `said` its last words where it failed."""
+    """A portal that was asked for its targets: `code` is iscsiadm's, `said` its last words where it failed, `seconds`
+    how long that took.
+    """
 
     portal: Portal
     ifaces: tuple[str, ...]
     code: int
     said: str = ""
     found: tuple[Found, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who uses a block device: `kind` is mount, swap, lvm, md, dm, partition or process; `name` says which."""
+    """Somebody who uses a block device: `kind` is mount, swap, lvm, md, dm, loop, process, …; `name` says which."""
 
     dev: str
     kind: str
@@ -247,9 +252,11 @@ class Host:
     calls failed and that answer a read; `black_holes` are (iface, portal, bytes) whose
     full-size ping was lost. `rules` (all) and `routes` (mpio's) are looked at only where NICs of the site share a
     subnet or did; `named_tables` have a name in iproute2's files. `discovered_through` are portals whose discovery
-    record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now. `unread` are
+    record has node records of its own; `old_chap` are sessions whose CHAP login is not the one wanted now,
+    `loose_records` files of records that others than their owner may read or write. `unread` are
     (iface, path) of the records that are no `nodes`, since no numeric address is their portal. `program` starts this
-    mpio from anywhere. `watched`: a watcher acts as this site says, and may.
+    mpio from anywhere. `watched`: a watcher acts as this site says, and may. `members` are parts of volume groups and
+    arrays that are not active, `system` what carries the host's own file systems, both under the map or disk.
     """
 
     nics: tuple[Nic, ...] = ()
@@ -261,6 +268,8 @@ class Host:
     maps: tuple[Map, ...] = ()
     units: tuple[Unit, ...] = ()
     users: tuple[User, ...] = ()
+    members: tuple[User, ...] = ()
+    system: tuple[User, ...] = ()
     files: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     registered: frozenset[str] = frozenset()
     probes: Mapping[tuple[str, Portal], Answer] = field(default_factory=dict, hash=False)
@@ -274,6 +283,7 @@ class Host:
     discovery_records: Mapping[Portal, str] = field(default_factory=dict, hash=False)
     discovered_through: frozenset[Portal] = frozenset()
     old_chap: frozenset[int] = frozenset()
+    loose_records: frozenset[str] = frozenset()
     needs_multipath_conf: bool = False
     missing_programs: tuple[tuple[str, str], ...] = ()
     missing_modules: tuple[str, ...] = ()

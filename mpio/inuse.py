@@ -13,8 +13,13 @@ from types import MappingProxyType
 
 from mpio.files import Files
 from mpio.host import Host, Path, User
-from mpio.tools import sysfs
+from mpio.tools import sysfs, udevadm
 
+_PARTS = {
+    "LVM2_member": ("lvm", "volume group that is not active, with its physical volume"),
+    "linux_raid_member": ("md", "array that is not active:"),
+    "zfs_member": ("zfs", "pool that is not imported:"),
+}
 KINDS = (("LVM-", "lvm"), ("CRYPT-", "dm"), ("part", "partition"), ("mpath-", "map"))
 # multipathd has every path open for its checkers; udev's workers (udevadm under another name) come and go.
 KEEPERS = frozenset({"multipathd", "systemd-udevd", "udevadm"})
@@ -29,11 +34,15 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
     """
     tops = [m.dm for m in host.maps] + [p.dev for p in host.paths if not p.dm]
     stacked = {dev: top for top in tops for dev in _above(read, top)}
-    numbers = {read_word: dev for dev in stacked if (read_word := sysfs.word(read, f"/sys/class/block/{dev}/dev"))}
     found: dict[User, None] = {}
+    for loop, place in _loops(read):
+        if dev := _meant(place, "", stacked, {}):
+            found[User(stacked[dev], "loop", loop)] = None
+            stacked |= dict.fromkeys(_above(read, loop), stacked[dev])
+    numbers = {read_word: dev for dev in stacked if (read_word := sysfs.word(read, f"/sys/class/block/{dev}/dev"))}
     for dev, top in stacked.items():
         kind = _kind(read, dev)
-        if dev != top and kind not in ("map", "partition"):
+        if dev != top and kind not in ("map", "partition") and not dev.startswith("loop"):
             name = sysfs.word(read, f"/sys/class/block/{dev}/dm/name") or dev
             found[User(top, kind, name)] = None
     for dev, place in _mounts(read, numbers):
@@ -48,6 +57,35 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
             if _program(read, pid) not in KEEPERS:
                 found[_process(read, stacked[dev], pid)] = None
     return tuple(found)
+
+
+def members(read: sysfs.Reader, host: Host) -> tuple[User, ...]:
+    """The maps, and the disks in none, that are a part of a volume group or an array of which nothing is active: of
+    these the kernel knows nothing, udev does.
+    """
+    found: dict[User, None] = {}
+    for top in [m.dm for m in host.maps] + [p.dev for p in host.paths if not p.dm]:
+        for dev in _above(read, top):
+            known = udevadm.properties(read, dev)
+            kind, what = _PARTS.get(known.get("ID_FS_TYPE", ""), ("", ""))
+            above = read.names(f"/sys/class/block/{dev}/holders")
+            if kind and all(_kind(read, one) == "partition" for one in above):
+                found[User(top, kind, f"{what} {known.get('ID_FS_LABEL') or known.get('ID_FS_UUID', '')}")] = None
+    return tuple(found)
+
+
+def claims(files: Files, host: Host) -> tuple[User, ...]:
+    """Disks in no map, and of no user that `host` has, that somebody has claimed all the same: a target's backstore, a
+    file system that is unmounted but for its open files.
+    """
+    alive = {s.sid for s in host.sessions if s.logged_in}
+    named = {u.dev for u in host.users}
+    asked = (p for p in host.paths if not p.dm and p.sid in alive and p.device_state == "running")
+    asked = (p for p in asked if p.dev not in named)
+    said = ((p.dev, _claimed(files, host, p)) for p in asked)
+    found = tuple(User(dev, *one) for dev, one in said if one and "cannot be asked" not in one[1])
+    # multipathd may have taken one since the look: its map is no user
+    return tuple(u for u in found if not files.names(f"/sys/class/block/{u.dev}/holders"))
 
 
 def keepers(read: sysfs.Reader, host: Host) -> Counter[str]:
@@ -138,17 +176,37 @@ def _processes(read: sysfs.Reader) -> Iterator[str]:
 
 
 def _mounts(read: sysfs.Reader, numbers: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """(device, mount point) from the mount table of every mount namespace that can be read."""
-    spaces: set[str] = set()
+    """(device, mount point) from the mount table of every mount namespace that can be read, and of each root in it: one
+    that was changed (chroot) sees only what is below. What is mounted elsewhere only is said with who has it so.
+    """
+    seen: set[tuple[str, str]] = set()
+    said: set[tuple[str, str]] = set()
     for pid in ("self", *_processes(read)):
-        space = read.target(f"/proc/{pid}/ns/mnt")
-        if not space or space in spaces:
+        space = (read.target(f"/proc/{pid}/ns/mnt"), read.target(f"/proc/{pid}/root"))
+        if not space[0] or space in seen:
             continue
-        spaces.add(space)
+        seen.add(space)
         for line in (read.text(f"/proc/{pid}/mountinfo") or "").splitlines():
             words = line.split(" ")
-            if len(words) > 4 and words[2] in numbers:
-                yield numbers[words[2]], _OCTAL.sub(lambda m: chr(int(m[1], 8)), words[4])
+            if len(words) < 5:
+                continue
+            place = _OCTAL.sub(lambda m: chr(int(m[1], 8)), words[4])
+            for dev in (numbers[words[2]],) if words[2] in numbers else _of_btrfs(read, line, numbers.values()):
+                if (dev, place) not in said:
+                    said.add((dev, place))
+                    who = f"{sysfs.word(read, f'/proc/{pid}/comm')}, {pid}"
+                    yield dev, place if pid in ("self", "1") else f"{place} (in the mount namespace of {who})"
+
+
+def _of_btrfs(read: sysfs.Reader, line: str, devs: Collection[str]) -> tuple[str, ...]:
+    """Its file systems have a number of their own, and of their devices the mount table names one."""
+    kind, _, rest = line.partition(" - ")[2].partition(" ")
+    if kind != "btrfs":
+        return ()
+    source = rest.partition(" ")[0]
+    named = (read.target(source) or source).rpartition("/")[2]
+    every = (read.names(f"/sys/fs/btrfs/{uuid}/devices") for uuid in read.names("/sys/fs/btrfs"))
+    return tuple(dev for dev in next((found for found in every if named in found), (named,)) if dev in devs)
 
 
 def _swaps(read: sysfs.Reader) -> Iterator[str]:

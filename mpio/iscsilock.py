@@ -7,25 +7,63 @@ import os
 import time
 from collections.abc import Iterator
 
+from mpio import folders
 from mpio.errors import Busy, CannotWrite
 from mpio.tools.sysfs import Reader, word
 
 FOLDER = "/run/lock/iscsi"
 LIMIT = 10.0
 GRACE = 0.5
+AGE = 3.0  # held so long by iscsid, which takes it too, it would be held for ever
+SLACK = 1.0  # between the clock that files are stamped by and the one that processes are
 PAUSE = 0.01  # iscsiadm's own (usr/idbm.c, idbm_lock)
 
 
 def stale(read: Reader, folder: str = FOLDER) -> bool:
     """Is the lock there with nobody who could hold it? A killed iscsiadm leaves it; a boot clears it."""
-    for attempt in range(2):
-        if attempt:
-            time.sleep(GRACE)  # one that has just ended may have let go of it between the two looks
-        if "lock.write" not in read.names(folder):
-            return False
-        if any(word(read, f"/proc/{p}/comm") == "iscsiadm" for p in read.names("/proc") if p.isdigit()):
-            return False
+    since = _since(folder)
+    if since is None:
+        return False
+    time.sleep(GRACE)  # one that has just ended may have let go of it between the two looks
+    return _since(folder) == since and not _elders(read, since)
+
+
+def clear(read: Reader, folder: str = FOLDER) -> bool:
+    """Take away a lock that nobody could hold; False where somebody may. mpio's own lock is held: two who did this at
+    once could take away what a third has taken in between.
+    """
+    end = time.monotonic() + AGE
+    while (since := _since(folder)) is not None and 0 <= time.time() - since < AGE and time.monotonic() < end:
+        time.sleep(PAUSE)
+    if not stale(read, folder):
+        return since is None
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/lock.write")
+    except OSError as e:
+        raise CannotWrite(f"cannot remove {folder}/lock.write: {e.strerror}", "make /run writable") from e
     return True
+
+
+def _since(folder: str) -> float | None:
+    """When it was taken: a new link is a change of the inode. None where it is not."""
+    try:
+        return os.stat(f"{folder}/lock.write", follow_symlinks=False).st_ctime
+    except OSError:
+        return None
+
+
+def _elders(read: Reader, since: float) -> bool:
+    """Is there an iscsiadm that ran already when the lock was taken? A younger one can only wait for it."""
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    for number in read.names("/proc"):
+        if not number.isdigit() or word(read, f"/proc/{number}/comm") != "iscsiadm":
+            continue
+        # proc_pid_stat(5): what follows the name, which may hold anything, begins with the third field
+        rest = (read.text(f"/proc/{number}/stat") or "").rpartition(")")[2].split()
+        if len(rest) < 20 or booted + int(rest[19]) / os.sysconf("SC_CLK_TCK") < since + SLACK:
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -33,14 +71,20 @@ def hold(folder: str = FOLDER) -> Iterator[None]:
     """Hold it as a hard link from `lock` to `lock.write`. Busy where somebody keeps it: it does not say who."""
     lock, taken = f"{folder}/lock", f"{folder}/lock.write"
     try:
-        os.makedirs(folder, mode=0o770, exist_ok=True)
-        os.close(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660))
-        end = time.monotonic() + LIMIT
-        while not _linked(lock, taken):
-            if time.monotonic() > end:
-                way = f"if no iscsiadm runs, one was killed: remove {taken}"
-                raise Busy(f"open-iscsi's database is locked: {taken} is there", way)
-            time.sleep(PAUSE)
+        # Anybody may make a folder in /run/lock: one that is not root's is refused, and a link not followed.
+        with folders.of(lock, mode=lambda _: 0o770, follow=False) as (way, name):
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o660, dir_fd=way))
+            end = time.monotonic() + LIMIT
+            while not _linked(way, name, os.path.basename(taken)):
+                if time.monotonic() > end:
+                    hint = f"if no iscsiadm runs, one was killed: remove {taken}"
+                    raise Busy(f"open-iscsi's database is locked: {taken} is there", hint)
+                time.sleep(PAUSE)
+    except folders.Swapped as e:
+        raise CannotWrite(
+            f"cannot take the lock {taken}: {e.strerror}", f"look whose {folder} is, and remove it"
+        ) from e
     except OSError as e:
         raise CannotWrite(f"cannot take the lock {taken}: {e.strerror}", "make /run writable") from e
     try:
@@ -50,9 +94,9 @@ def hold(folder: str = FOLDER) -> Iterator[None]:
             os.unlink(taken)
 
 
-def _linked(lock: str, taken: str) -> bool:
+def _linked(way: int, lock: str, taken: str) -> bool:
     try:
-        os.link(lock, taken)
+        os.link(lock, taken, src_dir_fd=way, dst_dir_fd=way, follow_symlinks=False)
     except FileExistsError:
         return False
     return True

@@ -8,8 +8,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from mpio import folders
 from mpio.errors import Busy, CannotWrite, NotRoot
-from mpio.files import make_directories
+from mpio.files import directory_mode, foreign
+from mpio.folders import Swapped
 
 LOCK = "/run/mpio/lock"
 WATCH = "/run/mpio/watch.lock"  # of several watchers one acts
@@ -22,12 +24,12 @@ def hold(verb: str, path: str = LOCK) -> Iterator[None]:
     The file stays: whoever removed it would part those who wait for it from those who come.
     """
     try:
-        make_directories(os.path.dirname(path))
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        fd = _opened(path)
     except PermissionError as e:
         raise NotRoot(f"`{verb}` changes the host, which takes root", f"sudo mpio {verb}") from e
     except OSError as e:
-        raise CannotWrite(f"cannot open the lock {path}: {e.strerror}", "make /run writable") from e
+        way = "let root alone own and write it" if isinstance(e, Swapped) else "make /run writable"
+        raise CannotWrite(f"cannot open the lock {path}: {e.strerror}", way) from e
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,23 +43,53 @@ def hold(verb: str, path: str = LOCK) -> Iterator[None]:
         os.close(fd)
 
 
+def _opened(path: str) -> int:
+    """The lock's file, in a folder that nobody else may change: whoever planted one would hold it."""
+    with folders.of(path, mode=directory_mode, follow=False) as (folder, name):
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(name, flags, 0o644, dir_fd=folder)
+    at = os.fstat(fd)
+    if why := foreign(at) or ("it has another name, too" if at.st_nlink > 1 else ""):
+        os.close(fd)
+        raise Swapped(why)
+    return fd
+
+
 def held(path: str) -> bool:
     """Does anybody hold it now? Asked without trying to, which would keep from it who comes for it just then."""
     try:
         at = os.stat(path)
-        with open("/proc/locks", encoding="ascii") as locks:  # noqa: PTH123 - the kernel's
-            taken = [line.split() for line in locks]
     except OSError:
         return False
-    # 1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF
-    mine = f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"
-    return any(mine in words and "FLOCK" in words for words in taken)
+    return any(_number(at) in words and "FLOCK" in words for words in _locks())
+
+
+def _locks() -> list[list[str]]:
+    """`1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF` a line, as words."""
+    try:
+        with open("/proc/locks", encoding="ascii") as locks:  # noqa: PTH123 - the kernel's
+            return [line.split() for line in locks]
+    except OSError:
+        return []
+
+
+def _number(at: os.stat_result) -> str:
+    return f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"
 
 
 def _holder(fd: int) -> str:
-    return os.pread(fd, 200, 0).decode("utf-8", "backslashreplace").strip() or "it has not said who it is"
+    said = os.pread(fd, 200, 0).decode("utf-8", "backslashreplace").strip()
+    return said or f"it has not said who it is{_pid_of(fd)}"
+
+
+def _pid_of(fd: int) -> str:
+    """Of a holder that has written nothing: it holds since just now, or /run is full."""
+    at = os.fstat(fd)
+    pids = (words[4] for words in _locks() if _number(at) in words and "FLOCK" in words)
+    return next((f", pid {pid}" for pid in pids), "")
 
 
 def _say(fd: int, text: str) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, text.encode(), 0)
+    with contextlib.suppress(OSError):  # /run is full: the lock holds without words
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, text.encode(), 0)

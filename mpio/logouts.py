@@ -18,7 +18,7 @@ def meant(machine: Machine) -> dict[str, float]:
     try:
         said = json.loads(machine.files.text(PATH) or "{}")
         return {str(name): float(since) for name, since in said.items()}
-    except (MpioError, ValueError, TypeError, AttributeError):
+    except (MpioError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 

@@ -131,24 +131,27 @@ def parse(text: str | None) -> Memory:
         document = json.loads(text)
         if document["format"] != 1:
             raise ValueError(f"format {document['format']}")
-        made = frozenset((str(kind), str(name)) for kind, names in document["made"].items() for name in names)
-        keys = {str(name): Key(_text(k["before"]), _text(k["ours"])) for name, k in document["keys"].items()}
-        shown = {str(wwid): frozenset(str(t) for t in targets) for wwid, targets in document["shown"].items()}
-        reached = frozenset(str(t) for t in document["reached"])
+        made = frozenset((_kind(kind), name) for kind, names in document["made"].items() for name in _texts(names))
+        keys = {_name(name): Key(_text(k["before"]), _text(k["ours"])) for name, k in document["keys"].items()}
+        shown = {_name(wwid): frozenset(_texts(targets)) for wwid, targets in document["shown"].items()}
+        reached = frozenset(_texts(document["reached"]))
         offline = tuple(_offline(one) for one in document.get("offline", ()))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        for kind, name in made:
+            if kind == "discovery":
+                _portal(name)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise UnreadableOutput(str(error), PATH) from error
     return Memory(made, keys, shown, reached, offline)
 
 
 def _offline(said: Mapping[str, object]) -> Offline:
-    pairs, until, out = said["pairs"], said["until"], said["logged_out"]
-    if not isinstance(pairs, list) or not isinstance(out, bool):
-        raise ValueError(f"{said!r} is not what is offline")
+    pairs, until, out = _texts(said["pairs"]), said["until"], said["logged_out"]
+    if not isinstance(out, bool):
+        raise ValueError("what is offline is logged out or not")
     words = [_text(word) or "" for word in (said["name"], said["who"], said["since"])]
     for moment in (words[2], *([_text(until) or ""] if until is not None else [])):
         _moment(moment)
-    return Offline(words[0], frozenset(str(p) for p in pairs), words[1], words[2], _text(until), out)
+    return Offline(words[0], frozenset(pairs), words[1], words[2], _text(until), out)
 
 
 def _moment(text: str) -> datetime.datetime:
@@ -157,10 +160,37 @@ def _moment(text: str) -> datetime.datetime:
     moment = datetime.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")
+    _ = moment.astimezone(datetime.UTC) + datetime.timedelta(days=1)  # OverflowError at the ends of time
     return moment
+
+
+def _portal(name: str) -> None:
+    from mpio.host import Portal  # which imports this module
+
+    Portal.parse(name)
+
+
+def _kind(said: str) -> str:
+    if said not in MADE:  # of another release: `dump` would forget it
+        raise ValueError(f"{said!r} is nothing that is made")
+    return said
+
+
+def _texts(said: object) -> list[str]:
+    if not isinstance(said, list):
+        raise ValueError("no list of texts")
+    return [_name(one) for one in said]
 
 
 def _text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ValueError(f"{value!r} is no text")
+
+
+def _name(value: object) -> str:
+    """Of a file, often: what cannot be one, nor a word of a program, is none of ours."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r} is no name")
+    value.encode("utf-8", "surrogateescape")  # ValueError for half a pair
+    return value

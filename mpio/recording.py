@@ -84,7 +84,7 @@ def load(text: str) -> Done:
                     err += value + "\n"
                 case "err+":
                     err += value
-        except (ValueError, TypeError) as e:
+        except (ValueError, TypeError, RecursionError) as e:
             raise UnreadableOutput(line, "a recording") from e
     if not argv or code is None:
         raise UnreadableOutput(first, "a recording without argv or code")

@@ -7,28 +7,28 @@ import html
 import json
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-from mpio import recording
+from mpio import recording, sitetoml
 from mpio.recording import MASK
 
 SHORTEST = 4  # a shorter one is only removed where its key tells it: it would be found in everything
 PLAIN = 8  # one of letters and digits shorter than this counts as a whole word only, unless it is spelt otherwise
 
 _KEY = re.compile(r"password|passwd|secret|token|api_?key", re.I)
-_LINE = re.compile(r"^[^#\n]*?password(?:_in)?\"?[^\S\n]*[=:][^\S\n]*(\S[^\n]*?)[^\S\n]*$", re.I | re.M)
-_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"']+@", re.I)
+_LINE = re.compile(r"^[^#\n]*?password(?:_in)?\"?[^\S\n]*[=:][^\S\n]*(\S[^\n]*)", re.I | re.M)
+# Each begins where a scheme ends: to look for its begin at every letter takes quadratic time.
+_USER = re.compile(r"((?<=[a-z0-9+.-])://)[^/\s\"']+@", re.I)
 # [[watch.alert]] url = "mailto://…" and exec = ["/usr/local/sbin/page", …], also in a comment or a broken file.
 _URL = re.compile(r"((?<![\w-])[\"']?url[\"']?[^\S\n]*=[^\S\n]*)(\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|[^\n]*)", re.S)
 _EXEC = re.compile(
-    r"((?<![\w-])[\"']?exec[\"']?[^\S\n]*=[^\S\n]*)(.*?)(?=\n\s*(?:\[|[\w.-]+\s*=|\"[^\"\n]*\"\s*=)|\Z)", re.S
+    r"((?<![\w-])[\"']?exec[\"']?[^\S\n]*=[^\S\n]*)(.*?)(?=\n[^\S\n]*(?:\[|[\w.-]+\s*=|\"[^\"\n]*\"\s*=)|\Z)", re.S
 )
 _FILE = re.compile(r"(?:password_file|password_in_file|url_file)[\"']?\s*=\s*[\"']+([^\"'\n]+)[\"']")
 _SCHEME = re.compile(r"[\"']+([a-z][a-z0-9+.-]*)://", re.I)
-_ANY = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s\"'*][^\s\"']*", re.I)  # a key that is none of ours holds one too
+_ANY = re.compile(r"((?<=[a-z0-9+.-])://)[^\s\"'*][^\s\"']*", re.I)  # a key that is none of ours holds one too
 _WORD = re.compile(r"\[\s*([\"'])(/[^\"'\n]*)\1")
 
 
@@ -42,14 +42,15 @@ class Named:
 
 def in_settings(text: str) -> frozenset[str]:
     """The secrets of a file of `key = value` lines: iscsid.conf, a record."""
-    return frozenset(v.strip("\"'") for v in _LINE.findall(text) if v not in ("<empty>", MASK))
+    values = (v.rstrip() for v in _LINE.findall(text))
+    return frozenset(v.strip("\"'") for v in values if v not in ("<empty>", MASK))
 
 
 def in_site(text: str) -> Named:
     """Those of a site file. Of one that is no TOML only the files: its lines are masked all the same."""
     try:
-        said = tomllib.loads(text)
-    except (ValueError, RecursionError):
+        said = sitetoml.loads(text)
+    except ValueError:
         return Named(files=frozenset(_FILE.findall(text)))
     leaves = list(_leaves("", said))
     files = frozenset(v for k, v in leaves if k.endswith(("password_file", "password_in_file", "url_file")))

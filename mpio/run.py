@@ -7,15 +7,15 @@ import itertools
 import os
 import shlex
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import BinaryIO
 
-from mpio.errors import MissingProgram, ProgramFailed
+from mpio import folders, shortage
+from mpio.errors import CannotWrite, MissingProgram, ProgramFailed
 from mpio.files import Files
 from mpio.program import Done
 
@@ -58,18 +58,6 @@ PACKAGES = {
 }
 
 
-def own_program() -> tuple[str, ...]:
-    """This mpio as a unit may start it: by absolute paths, with the folders that it was told to import from, and with
-    its own where it is not installed (`python -m mpio` in a checkout).
-    """
-    folders = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(":") if folder]
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    if own not in folders and os.path.basename(own) not in ("site-packages", "dist-packages"):
-        folders.append(own)
-    told = ("/usr/bin/env", f"PYTHONPATH={':'.join(folders)}") if folders else ()
-    return (*told, sys.executable, "-m", "mpio")
-
-
 @dataclass(frozen=True, slots=True)
 class Runner:
     """The `Run` that starts programs. `say` gets each call as a line that can be pasted, before it runs.
@@ -107,15 +95,22 @@ class Runner:
 
     def keep(self, done: Done) -> None:
         """A run as a file of the recording."""
-        os.makedirs(self.record, mode=0o700, exist_ok=True)
         from mpio import recording
 
         text = recording.dump(done)
         name = os.path.basename(done.argv[0])
-        taken = {n.partition("-")[0] for n in os.listdir(self.record)}
+        try:
+            # Whoever could read or change a recording could do so with what programs say to root.
+            with folders.of(f"{self.record}/{name}", mode=lambda _: 0o700, follow=False, named=True) as (way, _):
+                if why := folders.loose(way):
+                    raise folders.Swapped(why)
+                with folders.readable(way) as names:
+                    taken = {n.partition("-")[0] for n in os.listdir(names)}
+        except folders.Swapped as e:
+            raise CannotWrite(f"cannot record into {self.record}: {e.strerror}", "name a folder of your own") from e
         number = next(n for n in self._numbers if f"{n:05}" not in taken)
         # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.
-        Files().write(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
+        Files().output(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
 
 
 @dataclass(slots=True)
@@ -148,10 +143,16 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
-def begin(argv: tuple[str, ...], stdin: bytes = b"", limit: float | None = None) -> Child:
+def begin(
+    argv: tuple[str, ...],
+    stdin: bytes = b"",
+    limit: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Child:
     """Start a program by its absolute path, in our environment and a session of its own, and come back at once.
 
-    `limit` seconds: then it is killed with what it has started, though its starter were gone by then.
+    `limit` seconds: then it is killed with what it has started, though its starter were gone by then. `environment` is
+    added to ours.
     What it says on stdout goes nowhere. One that is not there ends with 127, one that may not run with 126. Raises
     ProgramFailed where nothing can be started.
     """
@@ -167,7 +168,7 @@ def begin(argv: tuple[str, ...], stdin: bytes = b"", limit: float | None = None)
             pid = os.posix_spawn(
                 "/bin/sh",
                 ("/bin/sh", "-c", 'cd / && exec "$0" "$@"', *command),
-                os.environ,
+                ENVIRONMENT | dict(environment or {}),
                 file_actions=moves,
                 setsid=True,
                 setsigmask=(),
@@ -212,8 +213,10 @@ def checked(done: Done, ok: tuple[int, ...] | None) -> Done:
 
 
 def _line(argv: tuple[str, ...]) -> str:
-    from mpio import recording
-
+    try:
+        from mpio import recording
+    except (ImportError, OSError, MemoryError):  # the very shortage that is told: of secrets nothing is said then
+        return argv[0]
     return shlex.join(recording.mask_argv(argv))
 
 
@@ -237,8 +240,8 @@ def _start(command: tuple[str, ...], argv: tuple[str, ...], stdin: bytes) -> Don
     """
     import sh  # 60 ms and more, paid only by verbs that run something
 
-    with _memory(stdin) as source, _memory() as out, _memory() as err:
-        try:
+    try:
+        with _memory(stdin) as source, _memory() as out, _memory() as err:
             ended = sh.Command(command[0])(
                 *command[1:],
                 _in=source,
@@ -253,12 +256,15 @@ def _start(command: tuple[str, ...], argv: tuple[str, ...], stdin: bytes) -> Don
                 _return_cmd=True,
                 _ok_code=tuple(range(-255, 256)),  # signals too: what is an error is our caller's to say
             )
-        except (sh.ForkException, OSError, UnicodeError) as e:
-            reason = str(e).strip().splitlines()[-1]
-            way = "see whether the host has memory and processes left"
-            raise ProgramFailed(f"`{_line(argv)}` could not be started: {reason}", way) from e
-        code = int(ended.exit_code)
-        return Done(argv, 128 - code if code < 0 else code, _text(out), _text(err))
+            code = int(ended.exit_code)
+            return Done(argv, 128 - code if code < 0 else code, _text(out), _text(err))
+    except (sh.ForkException, OSError, UnicodeError, MemoryError, RuntimeError) as e:
+        # RuntimeError: no thread of sh's could be started; what `of` does not know is a mistake of ours
+        if isinstance(e, RuntimeError) and not shortage.of(e):
+            raise
+        reason = (str(e).strip().splitlines() or ["no memory"])[-1]
+        way = "see whether the host has memory, descriptors and processes left"
+        raise ProgramFailed(f"`{_line(argv)}` could not be started: {reason}", way) from e
 
 
 def _memory(content: bytes = b"") -> BinaryIO:

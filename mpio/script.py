@@ -42,7 +42,7 @@ def _write(step: Write) -> str:
         return f"rm -f {path}\n"
     if step.secret:
         return f"# {MASK}: write the CHAP values into {path} by hand, mode 0600\n"
-    if any("password" in key for key in keyfile.values(step.text)):
+    if keyfile.holds_secret(step.text):
         shown = "".join(f"# {line}\n" for line in view.diff(step).splitlines())
         return f"# {path} holds a secret, so its text is not here. Change these lines by hand:\n{shown}"
     if step.mode is None and step.path.startswith(("/proc/", "/sys/")):

@@ -30,7 +30,9 @@ def text(samples: Iterable[Sample]) -> str:
         if family is None:
             kind = CounterMetricFamily if sample.name in COUNTERS else GaugeMetricFamily
             family = families[sample.name] = kind(sample.name, HELP[sample.name])
-        family.add_sample(sample.name, dict(sample.labels), sample.value)
+        # Names of others may hold bytes that are no text, which the format has no place for.
+        labels = {name: said.encode("utf-8", "backslashreplace").decode() for name, said in sample.labels}
+        family.add_sample(sample.name, labels, sample.value)
     return generate_latest(_Collected(tuple(families.values()))).decode()
 
 

@@ -72,7 +72,7 @@ def replies(places: Mapping[str, str], asked: Sequence[Question], limit: float =
         with contextlib.suppress(ChildProcessError):
             os.waitpid(child, 0 if ended else os.WNOHANG)
     # A line that the time cut off has no end.
-    return dict(_parsed(line) for line in said.split("\n")[:-1])
+    return dict(parse_line(line) for line in said.split("\n")[:-1])
 
 
 def _heard(end: int, limit: float) -> tuple[str, bool]:
@@ -89,7 +89,8 @@ def _heard(end: int, limit: float) -> tuple[str, bool]:
     return said.decode(), False
 
 
-def _parsed(line: str) -> tuple[str, tuple[Reply, ...]]:
+def parse_line(line: str) -> tuple[str, tuple[Reply, ...]]:
+    """What the child says of one disk; ValueError for anything else."""
     name, *words = line.split(" ")
     pairs = (word.partition(":") for word in words)
     return name, tuple(Reply(bytes.fromhex(data), bytes.fromhex(sense)) for data, _, sense in pairs)

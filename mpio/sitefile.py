@@ -6,6 +6,7 @@ minute read the site. `mpio.sitekeys` has the keys as its data.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,15 +17,14 @@ from typing import Any
 
 from pydantic_core import SchemaValidator, ValidationError
 
-from mpio import sitekeys, sitemistakes, trust
+from mpio import sitekeys, sitemistakes, sitetoml, trust
 from mpio.errors import LooseSecret, MpioError, SiteError, UsageError
+from mpio.folders import Swapped
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
 from mpio.sitemistakes import Loc, Tree, dotted, quoted
 from mpio.step import Part, Write
 
-_LARGEST = 1 << 20  # bytes: some thousand LUNs, and nothing that takes long to refuse
-_LONGEST_LINE = 2000  # characters: tomllib takes quadratic time for a key of many dots
 _OPTIONAL = ("san", "network", "timeouts", "session", "multipath", "watch")  # as if each were there, for its defaults
 _OF_MULTIPATH = ("preset", "find_multipaths", "polling_interval")
 _OF_LUN = ("wwid", "alias", "paths")
@@ -56,7 +56,9 @@ def parse(text: str, path: str, nics: frozenset[str] = frozenset()) -> Site:
 def read(path: str, owner: int = 0) -> str:
     """The text of a file that nobody else may write."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = trust.opened(path)
+    except Swapped as e:
+        raise SiteError(path, (f"the file may be replaced by others: {e.strerror}",)) from e
     except (FileNotFoundError, NotADirectoryError):
         hint = "mpio init writes one; or name another with --site"
         raise UsageError(f"there is no site file {path}", hint) from None
@@ -66,11 +68,11 @@ def read(path: str, owner: int = 0) -> str:
         if wrong := trust.of_site(os.fstat(fd), owner):
             raise SiteError(path, (f"the file {wrong}",))
         with open(fd, "rb", closefd=False) as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(sitetoml.LARGEST + 1)
     finally:
         os.close(fd)
-    if len(data) > _LARGEST:
-        raise SiteError(path, (f"the file is larger than {_LARGEST >> 20} MiB",))
+    if len(data) > sitetoml.LARGEST:
+        raise SiteError(path, (f"the file is larger than {sitetoml.LARGEST >> 20} MiB",))
     try:
         return data.decode()
     except UnicodeDecodeError as e:
@@ -89,9 +91,9 @@ def edited(path: str, change: Callable[[str], str], why: str, nics: frozenset[st
 
 
 def _tree(text: str, path: str) -> Tree:
-    long = [n for n, line in enumerate(text.split("\n"), 1) if len(line) > _LONGEST_LINE]
-    if long:
-        raise SiteError(path, (f"line {long[0]}: is longer than {_LONGEST_LINE} characters; a list may span lines",))
+    if long := sitetoml.too_long(text):
+        most = sitetoml.LONGEST_LINE
+        raise SiteError(path, (f"line {long}: is longer than {most} characters; a list may span lines",))
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -141,6 +143,10 @@ def _distrusted(tree: Tree, owner: int) -> tuple[list[str], list[str]]:
             continue  # who may not look cannot tell; what needs the secret needs root
         except (OSError, ValueError) as e:
             missing.append(f"{dotted(loc)}: {path!r}: {getattr(e, 'strerror', None) or e}")
+    for loc, path in sitemistakes.programs(tree):
+        with contextlib.suppress(OSError, ValueError):  # one that is not there is told when it is to run
+            if wrong := trust.of_program(path):
+                loose.append(f"{dotted(loc)}: {path} {wrong}")
     return missing, loose
 
 

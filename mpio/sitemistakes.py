@@ -155,3 +155,13 @@ def secrets(tree: Tree) -> Iterator[tuple[Loc, str]]:
             if isinstance(chap, dict) and isinstance(chap.get(name), str):
                 yield ("san", key, name), chap[name]
     yield from ((("watch", *loc), path) for loc, path in _strings(watch, "alert", "url_file"))
+
+
+def programs(tree: Tree) -> Iterator[tuple[Loc, str]]:
+    """The programs that alerts start, by absolute paths."""
+    watch = tree.get("watch")
+    alerts = watch.get("alert") if isinstance(watch, dict) else None
+    for i, alert in enumerate(alerts if isinstance(alerts, list) else []):
+        argv = alert.get("exec") if isinstance(alert, dict) else None
+        if isinstance(argv, list) and argv and isinstance(argv[0], str) and argv[0].startswith("/"):
+            yield ("watch", "alert", i, "exec"), argv[0]

@@ -162,7 +162,7 @@ def url(text: str) -> str:
 
 def argument(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"{text[:40]!r} has a control character or a line break")
+        raise ValueError("has a control character or a line break")  # not shown: it may be a secret
     return text
 
 

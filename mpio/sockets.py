@@ -89,7 +89,7 @@ def of_sessions(sessions: Iterable[Session]) -> dict[int, Socket]:
 
     Raises MpioError where the kernel tells nothing of sockets.
     """
-    return {session.sid: _read(seen) for session, seen in _found(sessions) if len(seen.info) >= TCP_INFO.size}
+    return {session.sid: parse_info(seen) for session, seen in _found(sessions) if len(seen.info) >= TCP_INFO.size}
 
 
 def find(sessions: Iterable[Session], addresses: Mapping[str, tuple[str, ...]]) -> dict[int, Found]:
@@ -166,12 +166,12 @@ def _four(session: Session) -> Four | None:
         there = ipaddress.ip_address(session.address.strip("[]")).packed
     except ValueError:
         return None
-    if session.port is None or session.local_port is None:
+    if session.port is None or session.local_port is None or not 0 < session.port <= 0xFFFF:
         return None
     return there, session.port, session.local_port
 
 
-def _read(seen: Found) -> Socket:
+def parse_info(seen: Found) -> Socket:
     again, probes, age, rtt = TCP_INFO.unpack_from(seen.info)
     return Socket(age / 1000, rtt / 1_000_000, bool(seen.waiting and (again or probes)))
 
@@ -184,7 +184,8 @@ def _list(family: int, port: int) -> tuple[Found, ...]:
     identity = IDENTITY.pack(0, port, b"", b"", b"")
     request = REQUEST.pack(family, TCP, 1 << (INET_DIAG_INFO - 1), ESTABLISHED, identity)
     try:
-        return tuple(_seen(data) for data in _ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request))
+        listed = (parse_socket(data) for data in _ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request))
+        return tuple(one for one in listed if one is not None)
     except OSError as error:
         why = f"the kernel does not tell of TCP connections (tcp_diag): {error.strerror or error}"
         if error.errno in NONE:
@@ -192,7 +193,10 @@ def _list(family: int, port: int) -> tuple[Found, ...]:
         raise MpioError(why) from error
 
 
-def _seen(data: bytes) -> Found:
+def parse_socket(data: bytes) -> Found | None:
+    """A socket of the kernel's list; None for what is none of TCP's two families."""
+    if len(data) < MESSAGE.size or data[0] not in LENGTHS:
+        return None
     family, _, _, _, identity, _, _, waiting, _, _ = MESSAGE.unpack_from(data)
     here_port, port, source, destination, last = IDENTITY.unpack(identity)
     length = LENGTHS[family]
@@ -212,7 +216,7 @@ def _info(data: bytes) -> bytes:
         length, kind = ATTRIBUTE.unpack_from(data)
         if kind == INET_DIAG_INFO or length < ATTRIBUTE.size:
             return data[ATTRIBUTE.size : length]
-        data = data[length + 3 & ~3 :]
+        data = data[length + 3 & ~3 :]  # at least 4: it comes to an end
     return b""
 
 
@@ -240,15 +244,35 @@ def _ask(kind: int, flags: int, request: bytes) -> list[bytes]:
     kernel.send(HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | flags, number, 0) + request)
     said: list[bytes] = []
     while True:
-        data = kernel.recv(1 << 17)
-        while len(data) >= HEADER.size:
-            length, what, _, answers, _ = HEADER.unpack_from(data)
-            body, data = data[HEADER.size : length], data[length + 3 & ~3 :]
-            if answers != number:  # to a question that was given up
-                continue
-            if what in (NLMSG_ERROR, NLMSG_DONE):  # a list that failed says so at its end
-                code = -int.from_bytes(body[:4], sys.byteorder, signed=True)
-                if code > 0:
-                    raise OSError(code, os.strerror(code))
-                return said
-            said.append(body)
+        answer = parse_answer(kernel.recv(1 << 17), number)
+        said += answer.said
+        if answer.error:
+            raise OSError(answer.error, os.strerror(answer.error))
+        if answer.error is not None:
+            return said
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one read of netlink has brought: messages, and an errno (0 for none) where it ends the answer."""
+
+    said: tuple[bytes, ...]
+    error: int | None = None
+
+
+def parse_answer(data: bytes, number: int) -> Answer:
+    """The part of the answer to the question of that number that is in `data`."""
+    said: list[bytes] = []
+    view = memoryview(data)
+    while len(view) >= HEADER.size:
+        length, what, _, answers, _ = HEADER.unpack_from(view)
+        if length < HEADER.size:  # nobody could tell where the next begins
+            return Answer(tuple(said), errno.EBADMSG)
+        body, view = view[HEADER.size : length], view[length + 3 & ~3 :]
+        if answers != number:  # to a question that was given up
+            continue
+        if what in (NLMSG_ERROR, NLMSG_DONE):  # a list that failed says so at its end
+            code = -int.from_bytes(body[:4], sys.byteorder, signed=True)
+            return Answer(tuple(said), max(code, 0))
+        said.append(bytes(body))
+    return Answer(tuple(said))

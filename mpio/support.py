@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mpio import bundle, questions, recording, redact
+from mpio import bundle, questions, recording, redact, trust
 from mpio.bundle import Member
 from mpio.errors import MpioError
 from mpio.host import Host
@@ -182,7 +182,8 @@ def _names(got: Gathering, path: str, pattern: str) -> list[str]:
 def text(got: Gathering, path: str) -> str | None:
     """What a plain file holds, as much of it as a member may have; None for anything else."""
     try:
-        fd = os.open(got.machine.files.root + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        # Where others could lay a link they would have root pack any file.
+        fd = trust.opened(got.machine.files.root + path)
         with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor has no path
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return None

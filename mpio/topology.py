@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mpio import hearsay
+from mpio.hearsay import excludes, strange, wants_target
 from mpio.host import Answer, Found, Host, Nic, Pair, Path, Portal
 
 if TYPE_CHECKING:
     from mpio.site import Site, SiteLun
+
+__all__ = ["excludes", "strange", "wants_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +37,17 @@ class Pairs:
         return tuple(p for p in self.planned if p.target == target)
 
 
-def wants_target(site: Site, target: str) -> bool:
-    return not site.targets or any(fnmatch.fnmatchcase(target, glob) for glob in site.targets)
-
-
-def excludes(site: Site, portal: Portal) -> bool:
-    return any(e.address == portal.address and e.port in (portal.port, 0) for e in site.exclude)
-
-
-def strange(portal: Portal) -> bool:
-    """An address that no SAN may send a host to: itself, link-local, multicast, unspecified."""
-    address = ipaddress.ip_address(portal.address)
-    return address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
-
-
 def known(site: Site, host: Host) -> tuple[Found, ...]:
     """Every (portal, tpgt, target) of the site that a discovery or a record has named, sorted.
 
-    A record speaks for its target where that was discovered, is at a portal of the site, or was recorded by mpio: what
-    else somebody has recorded on the same ifaces belongs to another SAN.
+    Of what was discovered, what the site goes by (`hearsay`). A record speaks for its target where that was discovered,
+    is at a portal of the site, or was recorded by mpio: what else somebody has recorded on the same ifaces belongs to
+    another SAN.
     """
     ifaces = {i.name for i in site.ifaces}
-    found = {f for asked in host.asked for f in asked.found}
+    found = set(hearsay.taken(site, host))
     said = {(f.portal, f.target) for f in found}
-    targets = {f.target for f in found} | {
+    targets = {f.target for asked in host.asked for f in asked.found} | {
         n.pair.target for n in host.nodes if n.pair.portal in site.portals or host.memory.has("record", str(n.pair))
     }
     for node in host.nodes:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
+from mpio import folders
 from mpio.errors import LooseSecret, UsageError
+from mpio.folders import callers
 
 _LONGEST = 4096  # bytes of a secret file
 _LONGEST_SECRET = 255  # AUTH_STR_MAX_LEN of open-iscsi less its end
 _HINT = "chown root and chmod 0600 what is named"
+_FOLDERS = "let root alone own and write it and the folders above it, or name another place"
 
 
 def wrong(status: os.stat_result, owners: frozenset[int], bits: int) -> str:
@@ -29,24 +33,47 @@ def of_site(status: os.stat_result, owner: int) -> str:
     return wrong(status, callers(owner), 0o022)
 
 
-def callers(owner: int) -> frozenset[int]:
-    caller = os.environ.get("SUDO_UID", "")
-    return frozenset({owner, os.geteuid(), int(caller) if caller.isdecimal() else owner})
-
-
 def of_output(path: str) -> str:
     """Why not to replace this file: it would stay its owner's, who may have laid it there to read what we write."""
-    return wrong(os.stat(path), callers(0), 0) if os.path.exists(path) else ""
+    try:
+        with folders.of(path, named=True) as (folder, name):
+            return wrong(os.stat(name, dir_fd=folder, follow_symlinks=False), callers(0), 0)
+    except FileNotFoundError:
+        return ""
+    except folders.Swapped as e:
+        return f"may lead elsewhere: {e.strerror}"
+
+
+def opened(path: str) -> int:
+    """The file, open to be read. Raises OSError: folders.Swapped where others may put another one in its place."""
+    with folders.of(path) as (folder, name):
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
 
 
 def of_secret(path: str, owner: int) -> str:
     """Looks without reading. Raises OSError where it cannot."""
-    if os.path.islink(path):
-        for directory in (os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))):
-            mode = os.stat(directory).st_mode
-            if mode & 0o022 and not mode & stat.S_ISVTX:
-                return f"is a link, and others may change {directory}"
-    return wrong(os.stat(path), frozenset({owner}), 0o077)
+    return _of(path, lambda status: _wrong_secret(status, owner))
+
+
+def of_program(path: str) -> str:
+    """Why not to run this program; empty: run it, or see that it is not there. Raises OSError where it cannot look."""
+    return _of(path, lambda status: wrong(status, callers(0), 0o022))
+
+
+def _of(path: str, wrong_with: Callable[[os.stat_result], str]) -> str:
+    try:
+        with folders.of(path) as (folder, name):
+            return wrong_with(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except folders.Swapped as e:
+        return f"may be replaced by others: {e.strerror}"
+
+
+def _wrong_secret(status: os.stat_result, owner: int) -> str:
+    """Of two names one may lie where others have put it: they would keep the secret, or have another file of root's
+    sent to an array.
+    """
+    names = status.st_nlink
+    return wrong(status, frozenset({owner}), 0o077) or (f"has {names} hard links: leave it one" if names > 1 else "")
 
 
 def secret(path: str, owner: int = 0) -> str:
@@ -63,13 +90,13 @@ def secret(path: str, owner: int = 0) -> str:
 def line(path: str, owner: int = 0) -> str:
     """The one line of a secret file. Raises LooseSecret, UsageError."""
     try:
-        loose = of_secret(path, owner)
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = opened(path)
+    except folders.Swapped as e:
+        raise LooseSecret(f"{path} may be replaced by others: {e.strerror}", _FOLDERS) from e
     except (OSError, ValueError) as e:
         raise UsageError(f"cannot read {path}: {getattr(e, 'strerror', None) or e}", "the site file names it") from e
     with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-        # once more: what is read must be what was looked at
-        loose = loose or wrong(os.fstat(fd), frozenset({owner}), 0o077)
+        loose = _wrong_secret(os.fstat(fd), owner)
         data = b"" if loose else file.read(_LONGEST)
     if loose:
         raise LooseSecret(f"{path} {loose}", _HINT)

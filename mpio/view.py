@@ -73,6 +73,7 @@ def status(host: Host, luns: Iterable[Lun], site: Site | None = None) -> Json:
         "sessions": sessions(host, site),
         "luns": budgeted(host, luns, site),
         "offline": offline(host),
+        "unseen": list(host.blind),
     }
 
 
@@ -199,6 +200,9 @@ def nics(verdicts: Iterable[Verdict]) -> list[Json]:
 
 
 def session(one: Session) -> Json:
+    from mpio import hearsay
+
+    place = hearsay.place(one)
     return {
         "sid": one.sid,
         "iface": one.pair.iface,
@@ -210,6 +214,7 @@ def session(one: Session) -> Json:
         "recovery_tmo": one.recovery_tmo,
         "noop_interval": one.noop_interval,
         "noop_timeout": one.noop_timeout,
+        "address": str(place) if place else None,
     }
 
 

@@ -10,10 +10,11 @@ import fakes
 import pytest
 from fakes import HOMER_1, PORTAL_8, PORTAL_9
 
-from mpio import memory, plan, script, view
+from mpio import apply, memory, plan, script, view
 from mpio.checks import sessions as of_sessions
 from mpio.files import Files
 from mpio.host import Host, Pair, Portal
+from mpio.machine import Machine
 from mpio.plan import ending, iscsi, leftovers
 from mpio.plan.iscsi import CHAP_KEYS, DISCOVERY_CHAP_KEYS, SECRET
 from mpio.plan.shape import ISCSID_CONF
@@ -257,3 +258,51 @@ def test_a_secret_beside_a_change_is_not_shown() -> None:
     assert "# +node.startup = automatic" in told
     for said in (view.diff(step), told, str(view.step(step))):
         assert "mine" not in said
+
+
+# -- what an array that counts failures is spared -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("one_login", "tried"), [(True, 3), (False, 4)])
+def test_what_a_target_refuses_is_not_sent_to_it_again(tmp_path: Path, one_login: bool, tried: int) -> None:
+    """One pair of each target goes first; the other target takes the same login."""
+    asked: list[str] = []
+
+    def run(*argv: str, **_: object) -> Done:
+        asked.append(" ".join(argv))
+        wrong = HOMER_1 in argv
+        return Done(argv, 24 if wrong else 0, "", "iscsiadm: initiator reported error (24 - x)\n" if wrong else "")
+
+    steps = tuple(iscsiadm.login(n.pair, why="there is no session") for n in HOST.nodes)
+    assert len(steps) == 4
+    outcome = apply.Outcome(one_login=one_login)
+    apply.carry_out(Machine(run, Files(str(tmp_path))), steps, outcome, lambda _step, _trouble: None)
+    assert len(asked) == tried
+    assert {s.argv for s, _, _ in outcome.failed.values() if isinstance(s, Command)} == {
+        s.argv for s in steps if HOMER_1 in s.argv
+    }
+    outcome.left = tuple(step for step, _, _ in outcome.failed.values())
+    assert [f.code for f in apply.findings(outcome)] == ["MP302"] * 2
+    assert len(outcome.done) == 2
+
+
+def test_a_secret_in_a_comment_is_not_written_into_a_script() -> None:
+    """Somebody took a login out of use; the stock file's samples are none."""
+    samples = (f"#node.session.auth.{name} = {name}\n" for name in ("password", "password_in"))
+    stock = "".join(samples) + "node.startup = manual\n"
+    for text, secret in ((stock, ""), (f"{stock}# node.session.auth.password = former\n", "former")):
+        step = Write(Part.TIMEOUTS, "it is manual", ISCSID_CONF, text.replace("manual", "automatic"), 0o600, text)
+        told = script.runbook(plan.Plan((step,), True, plan.steps(SITE, HOST).pairs))
+        assert ("by hand" in told) is bool(secret)
+        assert not secret or secret not in told + view.diff(step)
+
+
+def test_a_record_that_others_may_read_is_closed_again() -> None:
+    host = guarded(HOST, RIGHT, RIGHT)
+    assert iscsi.discovery_records(GUARDED, host).steps == ()
+    loose = replace(host, loose_records=frozenset({RECORDS[PORTAL_8], NODE.path}))
+    (step,) = iscsi.discovery_records(GUARDED, loose).steps
+    assert isinstance(step, Write)
+    assert (step.path, step.text, step.mode, step.secret) == (RECORDS[PORTAL_8], RIGHT, 0o600, True)
+    assert "others may read" in step.why
+    assert not plan.steps(SITE, replace(HOST, loose_records=frozenset({NODE.path}))).steps  # it holds no secret

@@ -306,7 +306,7 @@ def test_status(run: Mpio, site: Path, shows: Shows) -> None:
     said = run("status", "-o", "json")
     document = said.json
     assert (said.code, said.err) == (0, "")
-    assert list(document) == ["format", "command", "exit", "ifaces", "sessions", "luns", "offline"]
+    assert list(document) == ["format", "command", "exit", "ifaces", "sessions", "luns", "offline", "unseen"]
     assert (document["format"], document["command"], document["exit"]) == (1, "status", 0)
     assert [len(document[k]) for k in ("ifaces", "sessions", "luns")] == [2, 4, 4]
     assert list(document["luns"][0]) == LUN_KEYS

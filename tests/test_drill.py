@@ -208,6 +208,18 @@ def test_a_disk_that_is_used_directly_is_no_drills_business() -> None:
     nic = next(s.nic for s in HOST.sessions if s.sid == disk.sid)
     assert codes(taking(nic, OFFLINE, host), host, OFFLINE) == []
     assert codes(taking(nic, BLOCK, host), host, BLOCK) == ["MP408"]
+    # one that is in a map and is used past it would get errors just the same
+    used = replace(HOST, users=(User(HOST.paths[0].dev, "process", "dd (812)"),))
+    assert codes(taking(nic, BLOCK, used), used, BLOCK) == ["MP408"]
+
+
+def test_what_the_host_runs_from_is_not_cut_off_in_a_drill() -> None:
+    """Its paths may be failed one after another, but nothing that ends a drill could be loaded if the rest failed."""
+    own = User(HOST.maps[0].dm, "system", "/")
+    host = replace(HOST, system=(own,), users=(User(own.dev, "mount", "/"),))
+    for means in (LINK, BLOCK):
+        assert codes(taking("eth1", means, host), host, means) == ["MP319"]
+    assert codes(taking("eth1", OFFLINE, host), host, OFFLINE) == []
 
 
 @pytest.mark.parametrize(

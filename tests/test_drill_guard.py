@@ -54,6 +54,22 @@ def test_the_note_survives_writing_and_reading(machine: Machine) -> None:
     assert guard.read(machine) is None
 
 
+def test_a_program_that_outlives_its_drill_is_waited_for(machine: Machine, tmp_path: Path) -> None:
+    """It may take away once more what was put back already."""
+    late = tmp_path / "late"
+    late.write_text(f"#!/bin/sh\ntouch {tmp_path}/begun\nsleep 1\ntouch {tmp_path}/away\n")
+    late.chmod(0o755)
+    guard.write(machine, "eth1", (), 60, (command("late", "path", "sdx"),))
+    note = guard.read(machine)
+    assert note is not None
+    assert note.go == (("late", "path", "sdx"),)
+    with subprocess.Popen(["timeout", "30", late, "path", "sdx"]):
+        assert settle.until((tmp_path / "begun").exists, 10)
+        guard.let_end(machine, note)
+        assert (tmp_path / "away").exists()
+    assert not guard._run(machine, set(note.go))
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "what": "x", "pid": 1, "deadline": 1, "back": [{}]}']
 )

@@ -89,6 +89,17 @@ def test_a_fifo_does_not_hold_the_reader(tmp_path: Path) -> None:
     assert files.text(f"{tmp_path}/fifo") == ""
 
 
+def test_what_has_no_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(10 << 30)
+    (tmp_path / "large").write_bytes(b"x" * (3 << 20))
+    for name in ("zero", "sparse"):
+        with pytest.raises(MpioError, match="larger than 64 MiB"):
+            files.text(f"{tmp_path}/{name}")
+    assert files.text(f"{tmp_path}/large") == "x" * (3 << 20)
+
+
 def test_names_are_sorted_and_links_are_read(tmp_path: Path) -> None:
     for name in "cab":
         (tmp_path / name).touch()
@@ -132,19 +143,21 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_never_readable_on_the_way(tmp_path: Path) -> None:
-    """strace of the kernel's view: the temporary file is made 0600 and gets its mode when it is whole."""
+    """The temporary file is made 0600 and has its mode, and what else its predecessor let in, before its first byte."""
     seen = _trace(tmp_path, f"Files().write('{tmp_path}/f', 'x', 0o640)")
     made = next(line for line in seen if ".mpio-" in line and "open" in line)
     assert "O_EXCL" in made
     assert "O_NOFOLLOW" in made
     assert "0600" in made
+    calls = [line.split("(")[0].split()[-1] for line in seen]
+    assert calls.index("fchmod") < calls.index("write")
 
 
 def test_an_unfinished_file_lies_where_it_is_told_to(tmp_path: Path) -> None:
     """Beside a record of open-iscsi's every file is a record. Another file system cannot be renamed from."""
     for beside, place in ((str(tmp_path), tmp_path), ("/proc", tmp_path / "nodes"), ("", tmp_path / "nodes")):
         seen = _trace(tmp_path, f"Files().write('{tmp_path}/nodes/f', 'x', 0o600, beside='{beside}')")
-        assert [line for line in seen if line.startswith("open") and f"({place}/.mpio-" in line], seen
+        assert [line for line in seen if line.startswith("open") and f"({place}: .mpio-" in line], seen
         assert (tmp_path / "nodes/f").read_text() == "x"
         assert mode(tmp_path / "nodes/f") == 0o600
 
@@ -153,7 +166,7 @@ def test_content_reaches_the_disk_before_its_name(tmp_path: Path) -> None:
     seen = _trace(tmp_path, f"Files().write('{tmp_path}/sub/f', 'content')")
     calls = [line.split("(")[0].split()[-1] for line in seen]
     order = [c for c in calls if c in {"mkdir", "write", "fchmod", "fsync", "rename"}]
-    assert order == ["mkdir", "fsync", "write", "fchmod", "fsync", "rename", "fsync"]
+    assert order == ["mkdir", "fchmod", "fsync", "fchmod", "write", "fsync", "rename", "fsync"]
 
 
 def _trace(tmp_path: Path, deed: str) -> list[str]:
@@ -164,7 +177,8 @@ from mpio.files import Files
 def tell(name):
     call = getattr(os, name)
     def told(*a, **k):
-        print(name + "(" + ", ".join(describe(name, i, x) for i, x in enumerate(a)) + ")")
+        folder = os.readlink(f"/proc/self/fd/{{k['dir_fd']}}") + ": " if "dir_fd" in k else ""
+        print(name + "(" + folder + ", ".join(describe(name, i, x) for i, x in enumerate(a)) + ")")
         return call(*a, **k)
     setattr(os, name, told)
 def describe(name, i, x):
@@ -189,9 +203,9 @@ def test_owner_and_attributes_stay(tmp_path: Path) -> None:
     except OSError:  # this file system has none
         attributed = False
     if os.geteuid() == 0:
-        os.chown(path, 1234, 4321)
+        os.chown(path, 0, 4321)
     before = path.stat()
-    path.chmod(0o640)
+    path.chmod(0o4640)  # a set-id bit is nothing that a text should get
     files.write(str(path), "new")
     after = path.stat()
     assert (after.st_uid, after.st_gid, mode(path)) == (before.st_uid, before.st_gid, 0o640)
@@ -231,11 +245,28 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
 def test_leftovers_of_dead_runs_go_and_those_of_live_ones_stay(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    names = [f".mpio-{dead.pid}-aa", f".mpio-{os.getpid()}-bb", ".mpio-notes", "other"]
-    for name in names:
+    # After a power cut the number of the dead run is somebody else's, who does not have its file open.
+    gone = [f".mpio-{dead.pid}-aa", f".mpio-{os.getpid()}-cc", f".mpio-{os.getppid()}-dd"]
+    names = [f".mpio-{os.getpid()}-bb", ".mpio-notes", "other"]
+    for name in (*gone, *names):
         (tmp_path / name).touch()
-    files.write(f"{tmp_path}/f", "x")
+    with (tmp_path / names[0]).open():
+        files.write(f"{tmp_path}/f", "x")
+    assert set(os.listdir(tmp_path)) == {*names, "f"}
+    files.sweep(str(tmp_path))
+    files.sweep(f"{tmp_path}/none")
     assert set(os.listdir(tmp_path)) == {*names[1:], "f"}
+
+
+def test_what_others_wrote_since_then_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    new, old = tmp_path / "new", tmp_path / "old"
+    for one in (new, old):
+        one.write_text("x")
+    os.utime(old, (1, 1))
+    files.sync([str(new), str(old), f"{tmp_path}/none", f"{new}/below"], new.stat().st_mtime - 1)
+    assert synced == [str(new)]
 
 
 def test_no_room_leaves_the_old_file(tmp_path: Path) -> None:

@@ -45,10 +45,14 @@ HOMES = {
     "edges": (
         *(
             "apply",
+            "folders",
             "inuse",
             "iscsilock",
+            "inherited",
+            "itself",
             "sitefile",
             "trust",
+            "cores",
             "facts",
             "files",
             "identity",
@@ -63,6 +67,7 @@ HOMES = {
             "renew",
             "replay",
             "rest",
+            "rootfs",
             "run",
             "serve",
         ),

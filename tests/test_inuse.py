@@ -85,7 +85,58 @@ def test_a_mount_in_another_mount_namespace(tree: Tree) -> None:
     process(tree, "77", "mnt:[2]")
     tree.file("/proc/77/mountinfo", "40 22 253:0 /sub /data rw - xfs /dev/mapper/x rw\n")
     process(tree, "78", "mnt:[2]")
+    tree.file("/proc/77/comm", "postgres\n")
+    assert users(tree) == {User("dm-0", "mount", "/data (in the mount namespace of postgres, 77)")}
+    # one that is there for everybody is no news where a service has a table of its own
+    tree.file("/proc/self/mountinfo", "40 22 253:0 / /data rw - xfs /dev/mapper/x rw\n")
     assert users(tree) == {User("dm-0", "mount", "/data")}
+
+
+def test_who_has_changed_his_root_sees_only_a_part_of_the_table(tree: Tree) -> None:
+    for pid, root in (("77", "/jail"), ("78", "/")):
+        process(tree, pid, "mnt:[2]", "sleep")
+        (tree.root / f"proc/{pid}/root").symlink_to(root)
+    tree.file("/proc/78/mountinfo", "40 22 253:0 / / rw - xfs /dev/mapper/x rw\n")
+    assert users(tree) == {User("dm-0", "mount", "/ (in the mount namespace of sleep, 78)")}
+
+
+def test_a_mount_of_btrfs_which_has_a_number_of_its_own(tree: Tree) -> None:
+    table = "40 22 0:51 / /data rw - btrfs /dev/mapper/hydra_apps-a01 rw\n"
+    tree.file("/proc/self/mountinfo", table)
+    tree.link("/dev/mapper/hydra_apps-a01", "/dev/dm-0")
+    assert users(tree) == {User("dm-0", "mount", "/data")}
+    # another device of it is named
+    tree.file("/proc/self/mountinfo", table.replace("mapper/hydra_apps-a01", "vdb"))
+    assert users(tree) == set()
+    for dev in ("dm-0", "vdb"):
+        tree.link(f"/sys/fs/btrfs/0a1b/devices/{dev}", f"/sys/class/block/{dev}")
+    assert users(tree) == {User("dm-0", "mount", "/data")}
+
+
+def test_a_loop_device_over_the_map_and_what_is_on_it(tree: Tree) -> None:
+    tree.file("/sys/devices/virtual/block/loop0/loop/backing_file", "/dev/dm-0\n")
+    tree.file("/sys/devices/virtual/block/loop0/dev", "7:0\n")
+    for folder in ("/sys/block", "/sys/class/block"):
+        tree.link(f"{folder}/loop0", "/sys/devices/virtual/block/loop0")
+    assert users(tree) == {User("dm-0", "loop", "loop0")}
+    tree.file("/proc/self/mountinfo", "40 22 7:0 / /image rw - ext4 /dev/loop0 rw\n")
+    assert users(tree) == {User("dm-0", "loop", "loop0"), User("dm-0", "mount", "/image")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("LVM2_member", ("lvm", "volume group that is not active, with its physical volume prague:0")),
+        ("linux_raid_member", ("md", "array that is not active: prague:0")),
+    ],
+)
+def test_a_part_of_what_is_not_active_is_no_user_but_a_member(tree: Tree, kind: str, said: tuple[str, str]) -> None:
+    tree.file("/run/udev/data/b253:0", f"S:x\nE:ID_FS_TYPE={kind}\nE:ID_FS_LABEL=prague:0\n")
+    files = Files(str(tree.root))
+    assert users(tree, deep=True) == set()
+    assert inuse.members(files, host(tree)) == (User("dm-0", *said),)
+    stacked(tree, "dm-0", "dm-2", "vg-data", "LVM-abc")
+    assert inuse.members(files, host(tree)) == ()
 
 
 def test_a_mount_of_a_kpartx_partition(tree: Tree) -> None:

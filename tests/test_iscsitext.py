@@ -42,6 +42,8 @@ def test_an_iface_with_a_name_of_its_own() -> None:
         "10.10.8.90:3260,1 " + "iqn.".ljust(224, "x"),
         "san.example:3260,1 iqn.2011-09.dom.homer:01:5d3a",
         "10.10.8.90:0,1 iqn.2011-09.dom.homer:01:5d3a",
+        "10.10.8.90:3260,65536 iqn.2011-09.dom.homer:01:5d3a",
+        "10.10.8.90:3260,-2 iqn.2011-09.dom.homer:01:5d3a",
     ],
 )
 def test_names_that_no_command_may_see_are_refused(line: str) -> None:

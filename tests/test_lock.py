@@ -32,6 +32,15 @@ def test_the_second_is_told_who_is_first(tmp_path: Path) -> None:
     assert Path(path).read_text() == ""
 
 
+def test_a_holder_without_words_is_named_by_the_kernel(tmp_path: Path) -> None:
+    """/run may be full: it holds all the same."""
+    path = tmp_path / "lock"
+    with lock.hold("apply", str(path)):
+        path.write_text("")
+        with pytest.raises(Busy, match=f"has not said who it is, pid {os.getpid()}$"), lock.hold("login", str(path)):
+            pytest.fail("held twice")
+
+
 def test_an_error_inside_lets_go(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     with pytest.raises(KeyError), lock.hold("apply", path):

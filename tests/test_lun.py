@@ -404,7 +404,7 @@ def test_list(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPat
     shows(seen)
     monkeypatch.setattr(inventory, "look", lambda *_: (seen, inventory.Rest(frozenset({APPS_A01}), {APPS_A01: "0f48"})))
     document = run("lun", "list", "-o", "json").json
-    assert list(document) == ["format", "command", "exit", "site", "luns"]
+    assert list(document) == ["format", "command", "exit", "site", "luns", "unseen"]
     first, *_, last = document["luns"]
     assert list(first) == [*(k for k in LUN_KEYS if k != "budget"), *MORE_KEYS]
     assert [first[k] for k in MORE_KEYS[:5]] == [[10], "0f48", True, True, 0]

@@ -12,7 +12,7 @@ from mpio.errors import UnreadableOutput
 from mpio.memory import Key, Memory, Offline
 from mpio.step import Note
 
-NAMES = st.text(max_size=8)
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 TEXTS = st.none() | st.text(max_size=5)
 TARGETS = st.frozensets(NAMES, max_size=3)
 ZONES = st.timezones()
@@ -22,9 +22,15 @@ MOMENTS = st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2100, 1,
 OFFLINE = st.builds(
     Offline, NAMES, st.frozensets(NAMES, max_size=3), NAMES, MOMENTS, st.none() | MOMENTS, st.booleans()
 )
+
+
+def _made(one: tuple[str, str]) -> tuple[str, str]:
+    return ("discovery", "10.10.8.90:3260") if one[0] == "discovery" else one
+
+
 MEMORIES = st.builds(
     Memory,
-    st.frozensets(st.tuples(st.sampled_from(memory.MADE), NAMES), max_size=5),
+    st.frozensets(st.tuples(st.sampled_from(memory.MADE), NAMES).map(_made), max_size=5),
     st.dictionaries(NAMES, st.builds(Key, TEXTS, TEXTS), max_size=3),
     st.dictionaries(NAMES, TARGETS, max_size=3),
     TARGETS,
@@ -46,7 +52,6 @@ def test_anything_else_is_unreadable(said: object) -> None:
         memory.parse(text)
 
 
-# `reached` takes names as they come
 VALUES: list[object] = [None, 7, [[]], {"x": 3}, 2.5]
 WRONG = [(key, value) for key in ("format", "made", "keys", "shown") for value in VALUES]
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -125,8 +128,23 @@ def test_no_maps() -> None:
 def test_strings_that_nobody_escaped(vendor: str) -> None:
     (found,) = multipathd.parse_maps(MAPS.replace('"NEXENTA"', f'"{vendor}"'))
     assert len(found.paths) == 2
-    if "\\" not in vendor and vendor != "[undef]":
+    if vendor != "[undef]":
         assert found.vendor == vendor.strip()
+
+
+@pytest.mark.parametrize("said", ['","sysfs":"dm-7', '", "dm_st" : "failed', "A\\nB\\ud800", 'x"}],"maps":[{"name":"'])
+def test_what_a_lun_calls_itself_is_no_more_than_its_name(said: str) -> None:
+    (meant,) = multipathd.parse_maps(MAPS)
+    (found,) = multipathd.parse_maps(MAPS.replace('"COMSTAR"', f'"{said}"'))
+    assert found == replace(meant, product=said.strip())
+
+
+def test_answers_that_have_no_end_are_read_in_time() -> None:
+    begin = time.process_time()
+    for text in ("\n" * 300_000, MAPS + " \n" * 300_000, '"' * 300_000, "[" * 300_000):
+        with contextlib.suppress(UnreadableOutput):
+            multipathd.parse_maps(text)
+    assert time.process_time() - begin < 5  # a tenth of a second; it was hours
 
 
 @given(st.text() | st.integers(0, len(MAPS) - 3).map(lambda n: MAPS[:n]))

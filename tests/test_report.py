@@ -189,6 +189,7 @@ def test_a_page_is_written_whole(run: Mpio, site: Path, shows: Shows, tmp_path: 
         "paths": {"usable": 16, "counted": 16},
         "sessions": {"logged_in": 4, "counted": 4},
         "findings": 0,
+        "unseen": [],
     }
 
 

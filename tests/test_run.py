@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from mpio import recording
+from mpio import itself, recording
 from mpio.errors import MissingProgram, ProgramFailed
 from mpio.program import Done, Run
-from mpio.run import Child, Runner, begin, own_program
+from mpio.run import Child, Runner, begin
 
 run: Run = Runner()
 
@@ -290,7 +290,7 @@ def test_a_unit_starts_the_mpio_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_p
     """From anywhere, also the mpio of a checkout that is not installed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "here")
-    argv = (*own_program(), "--version")
+    argv = (*itself.program(), "--version")
     assert f"PYTHONPATH={tmp_path}/here:" in argv[1]
     assert subprocess.run(argv, cwd="/", env={}, capture_output=True, check=True).stdout.startswith(b"mpio ")
 

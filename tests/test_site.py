@@ -346,6 +346,13 @@ def test_a_site_file_may_be_of_root_of_the_caller_and_of_who_came_by_sudo(monkey
     assert trust.of_site(status(stranger), 0) == ""
 
 
+@pytest.mark.parametrize("alert", ['exec = ["/bin/x", "--key=geheim\\u0007"]', 'url = "json://geheim\\u0007@host"'])
+def test_a_mistake_in_an_alert_does_not_show_it(alert: str) -> None:
+    (line,) = mistakes(f"{SMALLEST}[[watch.alert]]\n{alert}\n")
+    assert "control character" in line
+    assert "geheim" not in line
+
+
 def test_no_site_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no site file") as caught:
         sitefile.load(str(tmp_path / "site.toml"))

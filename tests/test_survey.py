@@ -99,18 +99,17 @@ def test_portals_are_numbers_and_every_mistake_is_told_at_once() -> None:
     assert "host name" in error.value.message
 
 
-def test_findings_on_nics_and_odd_portals() -> None:
-    host = seen(san=fakes.San((Found(PORTAL_8, 2, HOMER_1), Found(Portal("127.0.0.1"), 2, HOMER_1))))
-    assert tuple(survey.findings(SITE, host, survey.nics([ETH1, LO, BOND]))) == (
+def test_findings_on_nics() -> None:
+    host = seen()
+    assert tuple(survey.findings(host, survey.nics([ETH1, LO, BOND]))) == (
         finding("MP219", "the NIC bond0", "of eth3, eth4"),
         finding("MP220", "eth1"),
-        finding("MP311", f"portal {PORTAL_8}", "it names 127.0.0.1:3260, where no SAN may send a host"),
     )
 
 
 def test_a_portal_without_a_target_is_told() -> None:
     host = replace(seen(), asked=(Asked(PORTAL_8, ("sw-iscsi-0",), 21), Asked(PORTAL_9, ("sw-iscsi-0",), 24, "no")))
-    said = survey.findings(SITE, host, survey.nics([ETH1, ETH2]))
+    said = survey.findings(host, survey.nics([ETH1, ETH2]))
     assert tuple(said) == (finding("MP215", f"portal {PORTAL_8}", "it names none at all"),)
     assert survey.settled(SITE, host).targets == ()
 

@@ -50,6 +50,7 @@ def test_a_session() -> None:
         "recovery_tmo": 10,
         "noop_interval": 5,
         "noop_timeout": 5,
+        "address": "10.10.8.90:3260",
     }
 
 
@@ -139,6 +140,7 @@ def test_status() -> None:
         "sessions": 4,
         "luns": 4,
         "offline": 0,
+        "unseen": 0,
     }
 
 

@@ -9,7 +9,7 @@ import shlex
 import signal
 from dataclasses import dataclass
 
-from mpio import redact, run, sitewords, trust
+from mpio import itself, redact, run, sitewords, trust
 from mpio.alerts import messages
 from mpio.alerts.messages import Message
 from mpio.errors import MpioError
@@ -30,6 +30,8 @@ _TYPES = {
 
 
 START = 60  # seconds until Apprise is loaded, at most
+# The only way out of many data centres: what speaks to a URL is told of it, programs that `exec` names are not.
+PROXIES = tuple(f(name) for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for f in (str, str.upper))
 GRACE = 5  # seconds after which a program is ended though nobody is there any more to do it
 
 
@@ -77,12 +79,13 @@ class Try:
         held: float | None = None
         if alert.exec:
             self._argv: tuple[str, ...] = alert.exec
-            held = self.limit + GRACE
+            held, environment = self.limit + GRACE, {}
             self._erase = redact.eraser({s for word in alert.exec[1:] for s in redact.of_word(word)})
             said: dict[str, object] = parcel.document(notes)
         else:
             url = _url(alert, owner)
-            self._argv = (*run.own_program()[:-2], "-P", "-m", "mpio.alerts.deliver")  # -P: nothing from this folder
+            self._argv = (*itself.program()[:-1], "mpio.alerts.deliver")
+            environment = {name: value for name in PROXIES if (value := os.environ.get(name))}
             self._erase = redact.eraser(redact.of_url(url), redact.words_of_url(url))
             kind = _TYPES[parcel.message.severity]
             said = {
@@ -96,7 +99,7 @@ class Try:
         if isinstance(machine.run, run.Runner) and machine.run.say:
             machine.run.say(shlex.join(self._shown(alert)))
         self._program = self._shown(alert)
-        self._child = run.begin(self._argv, f"{json.dumps(said)}\n".encode(), held)  # a line, for `read`
+        self._child = run.begin(self._argv, f"{json.dumps(said)}\n".encode(), held, environment)  # a line, for `read`
 
     def _shown(self, alert: Alert) -> tuple[str, ...]:
         return (alert.exec[0], *(MASK for _ in alert.exec[1:])) if alert.exec else self._argv

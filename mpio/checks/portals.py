@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mpio import topology
+from mpio import hearsay, topology
 from mpio.findings import Finding, finding
 from mpio.host import Answer, Asked, Host, Portal
 from mpio.plan import Plan
@@ -14,8 +14,9 @@ from mpio.tools import iscsierr
 
 def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
     yield from _answers(site, host, plan)
+    heard = hearsay.words(site, host)
     for asked in host.asked:
-        yield from discovery(site, asked)
+        yield from discovery(site, asked, heard[asked.portal])
     yield from _unnamed(site, host)
     for left in plan.pairs.left_out:
         yield finding("MP212", str(left.pair), left.reason)
@@ -44,11 +45,20 @@ def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         nobody = len(bad) == len(seen) and not any((i.name, portal) in alive for i in site.ifaces)
         if nobody:
             code = "MP211" if Answer.REFUSED in bad.values() else "MP210"
-            yield finding(code, f"portal {portal}", "through " + ", ".join(f"{n}: {a}" for n, a in bad.items()))
+            met = "through " + ", ".join(f"{n}: {a}" for n, a in bad.items())
+            yield finding(code, f"portal {portal}", met + _named_by(site, host, portal))
             continue
         for name, answer in bad.items():
             if (name, portal) in planned:
                 yield finding("MP211" if answer is Answer.REFUSED else "MP210", f"{name} -> {portal}", str(answer))
+
+
+def _named_by(site: Site, host: Host, portal: Portal) -> str:
+    """Who says that this is a portal, where the site does not."""
+    if portal in site.portals:
+        return ""
+    who = hearsay.few(str(a.portal) for a in host.asked if any(f.portal == portal for f in a.found))
+    return f"; named by the portal {who}" if who else ""
 
 
 def _offline(host: Host, plan: Plan, iface: str, portal: Portal) -> bool:
@@ -62,16 +72,32 @@ def _carrier(host: Host, nic_name: str) -> bool:
     return nic is not None and nic.carrier is True
 
 
-def discovery(site: Site, asked: Asked) -> Iterator[Finding]:
+def discovery(site: Site, asked: Asked, heard: hearsay.Word) -> Iterator[Finding]:
+    """What there is to say of one portal's answer, and of how much of it is believed."""
+    portal = f"portal {asked.portal}"
     if asked.code == iscsierr.Code.LOGIN_AUTH_FAILED:
-        yield finding("MP214", f"portal {asked.portal}", asked.said)
+        yield finding("MP214", portal, asked.said)
     elif asked.code not in (iscsierr.Code.SUCCESS, iscsierr.Code.NO_OBJS_FOUND):
-        yield finding("MP213", f"portal {asked.portal}", asked.said or iscsierr.reason(asked.code))
+        yield finding("MP213", portal, asked.said or iscsierr.reason(asked.code))
+    elif heard.flood:
+        yield finding("MP213", portal, heard.flood)
     elif not any(topology.wants_target(site, f.target) for f in asked.found):
-        names = ", ".join(sorted({f.target for f in asked.found})) or "none at all"
-        yield finding("MP215", f"portal {asked.portal}", f"it names {names}")
+        yield finding("MP215", portal, f"it names {hearsay.few(f.target for f in asked.found) or 'none at all'}")
     if asked.code == 0 and asked.said:
-        yield finding("MP311", f"portal {asked.portal}", asked.said)
+        yield finding("MP311", portal, asked.said)
+    yield from _not_believed(portal, heard)
+
+
+def _not_believed(portal: str, heard: hearsay.Word) -> Iterator[Finding]:
+    """What a portal says of others that no host goes by."""
+    lines: dict[hearsay.Reason, list[str]] = {}
+    for found, reason in heard.left.items():
+        lines.setdefault(reason, []).append(f"{found.target} at {found.portal}")
+    for reason in (hearsay.Reason.STRANGE, hearsay.Reason.DENIED):
+        if reason in lines:
+            yield finding("MP311", portal, f"{reason}: {hearsay.few(lines[reason])}")
+    if far := lines.get(hearsay.Reason.FOREIGN):
+        yield finding("MP321", portal, hearsay.few(far))
 
 
 def _unnamed(site: Site, host: Host) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mpio import hearsay
 from mpio.findings import Finding, finding
 from mpio.host import Host
 from mpio.plan import Plan, renewing
@@ -15,6 +16,7 @@ def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
     yield from _foreign(site, host, plan)
     yield from _old_values(site, host, plan)
     yield from _empty(site, host, plan)
+    yield from _redirected(site, host, plan)
 
 
 def _failed(host: Host, plan: Plan) -> Iterator[Finding]:
@@ -52,3 +54,15 @@ def _empty(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
             continue
         if not any(p.sid == session.sid and p.wwid in wanted for p in host.paths):
             yield finding("MP308", str(session.pair), f"session {session.sid}")
+
+
+def _redirected(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+    """Sessions that are where no word of the site sends them. An array that spreads its logins redirects within its
+    own networks: that is no finding, `status` says where the session is.
+    """
+    for session in host.sessions:
+        place = hearsay.place(session)
+        if session.pair not in plan.pairs.planned or place in (None, session.pair.portal):
+            continue
+        if reason := hearsay.unasked(site, host, place):
+            yield finding("MP322", str(session.pair), f"session {session.sid} is at {place}: {reason}")

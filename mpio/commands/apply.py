@@ -24,10 +24,10 @@ def command(
     call.need_root()
     with lock.hold("apply"):
         away.mend(call.machine, call.console.say)
+        apply.ready(call.machine, call.console.say)
         seen = observe.host(call.machine, site, observe.Look.PLAN)
         for program, way in seen.missing_programs:
             raise MissingProgram(f"the program {program} is not installed", way)
-        apply.ready(seen)
         first = plan.steps(site, seen, forced)
         guard.refuse(first.refused)
         todo = [s for s in first.steps if s.part in parts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, discovery, lock, observe, progress, view
+from mpio import apply, discovery, iscsilock, lock, observe, progress, view
 from mpio.commands.call import Call
 from mpio.errors import Exit, MpioError
 from mpio.observe import portals as ask
@@ -18,8 +18,10 @@ def command(call: Call, portal: options.Portals = None, yes: options.Yes = False
     site = call.site()
     wanted = discovery.portals(portal or (), site)
     call.need_root("asks through iscsiadm")
+    if iscsilock.stale(call.machine.files):
+        with lock.hold("discover"):
+            apply.ready(call.machine, call.console.say)
     host = observe.host(call.machine, site, observe.Look.HERE)
-    apply.ready(host)
     if not discovery.through(site, host):
         raise MpioError(
             "open-iscsi has none of the site's ifaces", "mpio apply --only ifaces, or mpio iface add NAME NIC"

@@ -38,8 +38,8 @@ def command(
     begin = time.monotonic()
     with lock.hold("drill"):
         watch.mend(call.machine, call.console.say)
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.USERS)
-        apply.ready(host)
         planned = plan.steps(site, host).pairs
         asked = turns.Asked(site, drill.things(site, host, planned, x or (), way), way, forced)
         takings, found = turns.takings(call.machine, asked, host)
@@ -56,7 +56,7 @@ def command(
         from mpio.drills import drillplot
 
         documents = [drilled.document(m) for m in result.measured]
-        call.machine.files.write(to, drillplot.svg(documents), 0o644)
+        call.machine.files.output(to, drillplot.svg(documents), 0o644)
     return _show(call, site, result, planned, time.monotonic() - begin)
 
 

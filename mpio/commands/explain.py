@@ -29,6 +29,8 @@ def command(call: Call, code: options.Code) -> int:
         return Exit.OK
     call.console.out(f"{row.code} ({row.severity}): {summary}")
     call.console.out(f"\n{row.explanation}\n\nWhat to do: {remedy}")
-    if row.refusal:
+    if row.always:
+        call.console.out("No --force lets it pass.")
+    elif row.refusal:
         call.console.out(f"To let it pass once: --force {row.code}")
     return Exit.OK

@@ -25,11 +25,15 @@ def command(
     luns = topology.luns(site, host, pairs)
     text = serve.text(metrics.samples(host, luns, time.time(), site, _rtt(host)))
     if textfile:
-        call.machine.files.write(textfile, text, 0o644)
+        call.machine.files.output(textfile, text, 0o644)
     if call.console.json:
-        call.console.document("export", Exit.OK, {"textfile": textfile or None, "text": text})
-    elif not textfile:
+        body = {"textfile": textfile or None, "text": text, "unseen": list(host.blind)}
+        call.console.document("export", Exit.OK, body)
+        return Exit.OK
+    if not textfile:
         call.console.out(text.rstrip("\n"))
+    for what in host.blind:
+        call.console.say(f"could not see {what}")
     return Exit.OK
 
 

@@ -40,8 +40,8 @@ def add(call: Call, name: options.IfaceName, nic: options.NicName, yes: options.
     site = call.site_or_none()
     call.need_root()
     with lock.hold("iface add"):
+        apply.ready(call.machine, call.console.say)
         host = _look(call)
-        apply.ready(host)
         share = ifaces.add(host, wish)
         guard.forbid(share.refused)
         outcome = _carried_out(call, host, share.steps, f"Bind the iface {name} to {nic}?", yes)
@@ -62,8 +62,8 @@ def remove(call: Call, name: options.IfaceName, yes: options.Yes = False, force:
     site, forced = call.site_or_none(), call.forced(force)
     call.need_root()
     with lock.hold("iface remove"):
+        apply.ready(call.machine, call.console.say)
         host = _look(call)
-        apply.ready(host)
         if ifaces.named(host, name) is None:
             near = choose.nearest(name, (i.name for i in host.ifaces))
             way = f"did you mean {', '.join(near)}?" if near else "there is none at all"

@@ -106,8 +106,8 @@ def _surveyed(call: Call, wanted: Wanted) -> Made:
         raise UsageError(f"no NIC looks fit for the SAN: {said}", "name them: mpio init --nic eth1 --nic eth2")
     portals = wanted.portals or _asked_for(call)
     site = Site(survey.ifaces(chosen, iscsidb.ifaces(machine.files)), portals)
+    apply.ready(call.machine, call.console.say)
     host = observe.host(machine, site, observe.Look.HERE)
-    apply.ready(host)
     start = discovery.start(host)
     if start and not wanted.yes:
         call.confirm("iscsid does not run, and asking takes it. Start it for as long as this lasts?")
@@ -121,7 +121,7 @@ def _surveyed(call: Call, wanted: Wanted) -> Made:
         tryout.ended(machine)
         call.console.say(f"asking {', '.join(map(str, portals))} through {', '.join(chosen)}")
         seen = tryout.asked(machine, site, blank, portals)
-        found = (*survey.findings(site, seen, verdicts), *discovery.findings(site, seen, portals))
+        found = (*survey.findings(seen, verdicts), *discovery.findings(site, seen, portals))
         if not survey.answering(seen):
             said = "; ".join(f"{f.summary}: {f.detail}" for f in found if f.code in ("MP210", "MP211"))
             raise MpioError(f"no portal answers through any NIC: {said}", "check cables, addresses and portals")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mpio import apply, lock, progress
+from mpio import apply, itself, lock, progress
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
@@ -20,7 +20,10 @@ def install(call: Call, yes: bool, daemon: bool) -> int:
     wish = watching.Wish(kit.texts(), os.path.abspath(call.site_path) if site else "", daemon)
     outcome = apply.Outcome()
     with lock.hold("watch --install"):
-        steps = watching.configured(wish, kit.look(call.machine))
+        seen = kit.look(call.machine)
+        steps = watching.configured(wish, seen)
+        if steps:
+            itself.may_stay(seen.program)
         if steps and not yes:
             for step in steps if not call.console.json else ():
                 call.console.step(step)

@@ -42,7 +42,7 @@ def rehearse(call: Call, file: options.SiteFile, suite: options.Suite = DEFAULT.
     to = call.to_write(report, "mpio lab rehearse FILE --report PAGE.html") if report else ""
     code, page = lab_rehearse.run(sitefile.parse(text, file), text, suite, hear, call.console.say)
     if to and page:
-        call.machine.files.write(to, page)
+        call.machine.files.output(to, page, 0o644)
     return code
 
 

@@ -27,14 +27,14 @@ def command(
     site, forced = call.site(), call.forced(force)
     call.need_root()
     with lock.hold("login"):
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.PLAN)
-        apply.ready(host)
         made = plan.steps(site, host)
         chosen, away = _chosen(host, choose.pairs(x or (), host, made.pairs, site), bool(x))
         logouts.forget(call.machine, chosen)
         steps = renewing.ready(site, host, made.pairs, chosen)
         choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
-        outcome, renewal = apply.Outcome(host=host), renew.Renewal(host)
+        outcome, renewal = apply.Outcome(one_login=site.chap is not None, host=host), renew.Renewal(host)
         if steps or choice.due:
             guard.refuse(ground.network(site, host, forced).refused)
             if not steps:  # what is logged in first may be the paths that a renewal needs

@@ -20,8 +20,8 @@ def command(call: Call, x: options.X = None, yes: options.Yes = False, force: op
     site, forced = call.site(), call.forced(force)
     call.need_root()
     with lock.hold("logout"):
+        apply.ready(call.machine, call.console.say)
         host = _look(call, site)
-        apply.ready(host)
         chosen = set(choose.pairs(x or (), host, plan.steps(site, host).pairs, site))
         sessions = [s for s in host.sessions if s.pair in chosen]
         share = ending.sessions(host, sessions, forced, whole=not x)

@@ -24,7 +24,7 @@ def list_(call: Call) -> int:
     judged = topology.luns(site, host, topology.pairs(site, host) if site and host.root else None)
     said = lunview.listed(site, host, judged, rest)
     if call.console.json:
-        call.console.document("lun list", Exit.OK, said)
+        call.console.document("lun list", Exit.OK, {**said, "unseen": list(host.blind)})
         return Exit.OK
     luntext.listed(call.console, said)
     for what in host.blind:
@@ -40,8 +40,8 @@ def add(
     wish = luns.wish(site, wwid, alias)
     call.need_root()
     with lock.hold("lun add"):
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.USERS)
-        apply.ready(host)
         outcome = apply.Outcome(host=host)
         if not taking.is_whole(site, host, wish):
             guard.forbid(taking.unready(call.machine, host, wish))
@@ -94,6 +94,7 @@ def remove(call: Call, lun: options.Lun, yes: options.Yes = False, force: option
     site, forced = call.site(), call.forced(force)
     call.need_root()
     with lock.hold("lun remove"):
+        apply.ready(call.machine, call.console.say)
         host = removal.look(call.machine)
         wwid = removing.chosen(lun, site, host)
         name = removing.named(host, wwid)
@@ -120,8 +121,8 @@ def rescan(call: Call, lun: options.AnyLun = "", yes: options.Yes = False) -> in
     site = call.site_or_none()
     call.need_root()
     with lock.hold("lun rescan"):
+        apply.ready(call.machine, call.console.say)
         before = observe.host(call.machine, site, observe.Look.HERE)
-        apply.ready(before)
         wwid = choose.lun(lun, site, before) if lun else ""
         sessions = scan.wanted(site, before, wwid)
         if not sessions:
@@ -149,8 +150,8 @@ def adopt(call: Call, lun: options.AnyLun = "", yes: options.Yes = False) -> int
     site = call.site()
     call.need_root()
     with lock.hold("lun adopt"):
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.USERS)
-        apply.ready(host)
         wwid = choose.lun(lun, site, host) if lun else ""
         adoptions = taking.adoptions(call.machine, site, host, wwid)
         guard.forbid(luns.unfit(adoptions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, lock, observe, plan, progress, rest, span, view
+from mpio import apply, choose, guard, itself, lock, observe, plan, progress, rest, span, view
 from mpio.checks import offline
 from mpio.commands import ended
 from mpio.commands.call import Call
@@ -35,10 +35,12 @@ def command(
     call.need_root()
     outcome, found = apply.Outcome(), tuple[Finding, ...]()
     with lock.hold("offline"):
+        apply.ready(call.machine, call.console.say)
         host, planned = _look(call, site)
-        apply.ready(host)
         meant = {name: choose.pairs((name,), host, planned, site) for name in dict.fromkeys(x)}
         chosen = {p for pairs in meant.values() for p in pairs}
+        if length:
+            itself.may_stay(host.program)
         taken = _taken(host, meant, length, logout)
         todo = resting.rest(site, host, planned, taken)
         if any(_is_news(one, host) for one in taken) or todo.quiet or todo.out:

@@ -23,8 +23,8 @@ def command(call: Call, x: options.OnlineX = None, due: options.Due = False, yes
     call.need_root()
     outcome = apply.Outcome()
     with lock.hold("online"):
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.VERIFY)
-        apply.ready(host)
         planned = plan.steps(site, host).pairs
         names, named = choose.offline(x or (), host, planned, site)
         wanted = resting.returning(host, planned, (*names, *(resting.over(host) if due else ())), named)

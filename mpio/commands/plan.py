@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from mpio import findings, observe, plan, script, view
+from mpio import findings, observe, partly, plan, script, view
 from mpio.commands.call import Call
 from mpio.errors import Exit
-from mpio.observe import configured
+from mpio.observe import configured, user
 
 if TYPE_CHECKING:
     from mpio.commands import options
+    from mpio.site import Site
 
 
 def command(
@@ -19,6 +21,8 @@ def command(
     force: options.Force = None,
 ) -> int:
     site = call.site()
+    if os.geteuid() != 0 and not as_script:
+        return _by_user(call, site)
     host = observe.host(call.machine, site, observe.Look.PLAN)
     made = plan.steps(site, host, call.forced(force))
     configured.candidate(call.machine, made.steps)
@@ -41,4 +45,25 @@ def command(
         if not made.steps:
             call.console.say("nothing to do")
         call.console.findings(made.refused)
+    return code
+
+
+def _by_user(call: Call, site: Site) -> int:
+    """The steps that anybody can see are called for. That there are none proves nothing."""
+    host = user.host(call.machine, site)
+    steps, found = partly.steps(site, host), partly.findings(host)
+    error = None if steps else partly.unseen("no step is called for, as far as could be seen", call.verb)
+    code = Exit.COULD_NOT if error else Exit.DIFFERS
+    if call.console.json:
+        body: view.Json = {"complete": False, "steps": view.steps(steps), "findings": view.findings(found)}
+        if error:
+            body["error"] = {"code": error.code, "message": error.message, "hint": error.hint}
+        call.console.document("plan", code, body)
+        return code
+    for step in steps:
+        call.console.step(step)
+    call.console.findings(found)
+    if error:
+        raise error
+    call.console.say(f"this is not all: only root may see the rest (sudo mpio {call.verb})")
     return code

@@ -34,7 +34,7 @@ def command(call: Call, file: options.ReportFile) -> int:
     if not path:
         call.console.out(text)
         return Exit.OK
-    call.machine.files.write(path, text, 0o644)
+    call.machine.files.output(path, text, 0o644)
     if call.console.json:
         wired = wiring.of(host, judged.luns, judged.pairs)
         body = {
@@ -45,9 +45,12 @@ def command(call: Call, file: options.ReportFile) -> int:
             "paths": {"usable": wired.paths.up, "counted": wired.paths.of},
             "sessions": {"logged_in": wired.sessions.up, "counted": wired.sessions.of},
             "findings": None if judged.findings is None else len(judged.findings),
+            "unseen": list(host.blind),
         }
         call.console.document("report", Exit.OK, body)
         return Exit.OK
+    for what in host.blind:
+        call.console.say(f"could not see {what}")
     call.console.out(clean(f"{path}: {made.word}, {made.summary.partition(': ')[2] or made.summary}"))
     return Exit.OK
 

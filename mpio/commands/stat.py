@@ -41,7 +41,7 @@ def command(
     rows = stat.rows(view, seen)
     if call.console.json:
         said = [statwords.json(row, chosen) for row in rows]
-        call.console.document("stat", Exit.OK, {"view": view.value, "rows": said})
+        call.console.document("stat", Exit.OK, {"view": view.value, "rows": said, "unseen": list(seen.host.blind)})
         return Exit.OK
     named = {} if numeric else names.of(statwords.addresses(rows))
     lines = statwords.lines(chosen, rows, named) if parseable else statwords.table(chosen, rows, named)

@@ -41,7 +41,7 @@ def command(call: Call, file: options.BundleFile) -> int:
     got.failed[:] = [erase(what) for what in got.failed]  # a program's words may hold one, and these are shown
     whole = _erased(got, said, erase)
     data = bundle.packed(whole, int(time.time()))
-    call.machine.files.write_data(path, data, 0o600)
+    call.machine.files.output(path, data, 0o600)
     if call.console.json:
         body: view.Json = {
             "path": path,

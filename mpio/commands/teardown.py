@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, guard, lock, logouts, memory, observe, progress
+from mpio import apply, guard, iscsilock, lock, logouts, memory, observe, progress
 from mpio.alerts import sinks
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
 from mpio.host import Host
 from mpio.plan import ending
+from mpio.tools import iscsidb
 from mpio.watch import brief, history
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
     forced = call.forced(force)
     call.need_root()
     with lock.hold("teardown"):
+        apply.ready(call.machine, call.console.say)
         host = _look(call)
-        apply.ready(host)
         share = ending.teardown(host, forced)
         guard.refuse(share.refused)
         outcome = apply.Outcome(host=host)
@@ -41,6 +42,10 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
             for path in (memory.PATH, logouts.PATH, history.CURRENT, history.OLDER, *told):
                 call.machine.files.remove(path)
             call.machine.files.remove_folder(history.FOLDER)
+            if empty := ending.emptied(host.memory, iscsidb.hollow(call.machine.files)):
+                with iscsilock.hold():
+                    for folder in empty:
+                        call.machine.files.remove_folder(folder)
     for said in ending.left_alone(host):
         call.console.say(f"left as it is: {said}")
     return ended.show(call, outcome, apply.findings(outcome), Exit.COULD_NOT if outcome.left else Exit.OK)

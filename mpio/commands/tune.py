@@ -17,8 +17,8 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
     site, forced = call.site(), call.forced(force)
     call.need_root()
     with lock.hold("tune"):
+        apply.ready(call.machine, call.console.say)
         host = observe.host(call.machine, site, observe.Look.PLAN)
-        apply.ready(host)
         guard.refuse(tuning.refused(site, host, forced))
         todo = tuning.steps(site, host, plan.steps(site, host, forced))
         if todo and not yes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from mpio import nagios
+from mpio import nagios, sitetoml
 from mpio.commands.call import Call
 from mpio.errors import Exit, MpioError
 from mpio.tools import present
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 def command(call: Call, as_nagios: options.Nagios = False, wait: options.Wait = 0) -> int:
     if as_nagios:
         return _nagios(call, wait)
+    if os.geteuid() != 0:
+        return _by_user(call)
     from mpio import view
 
     site, host, judged = _look(call, wait)
@@ -46,6 +49,8 @@ def _nagios(call: Call, wait: float) -> int:
         call.console.out(nagios.without_sessions(names))
         return nagios.CRITICAL
     try:
+        if os.geteuid() != 0:
+            return _nagios_by_user(call)
         judged = _look(call, wait)[2]
     except MpioError as error:
         call.console.out(nagios.unknown(error))
@@ -54,19 +59,65 @@ def _nagios(call: Call, wait: float) -> int:
     return nagios.code(judged.exit)
 
 
+def _by_user(call: Call) -> int:
+    """What can be seen; only that a LUN has failed is proved by it."""
+    from mpio import partly, view
+    from mpio.observe import user
+
+    site = call.site()
+    host = user.host(call.machine, site)
+    luns, found = partly.luns(site, host), partly.findings(host)
+    code = Exit.FAILED if partly.failed(luns) else Exit.COULD_NOT
+    error = None if code is Exit.FAILED else partly.unseen("nothing has failed, as far as could be seen", call.verb)
+    if call.console.json:
+        body: view.Json = {
+            "state": "failed" if error is None else None,
+            "luns": view.budgeted(host, luns, site),
+            "drift": None,
+            "findings": view.findings(found),
+        }
+        if error:
+            body["error"] = {"code": error.code, "message": error.message, "hint": error.hint}
+        call.console.document("verify", code, body)
+        return code
+    call.console.luns(host, luns)
+    call.console.findings(found)
+    if error:
+        raise error
+    call.console.out("failed")
+    return code
+
+
+def _nagios_by_user(call: Call) -> int:
+    from mpio import partly
+    from mpio.observe import user
+
+    site = call.site()
+    luns = partly.luns(site, user.host(call.machine, site))
+    if not partly.failed(luns):
+        raise partly.unseen("nothing has failed, as far as could be seen", call.verb)
+    call.console.out(nagios.line(Exit.FAILED, luns, (), 0))
+    return nagios.CRITICAL
+
+
 def _sessionless(call: Call) -> tuple[str, ...]:
     """The LUNs of the site where the host has no iSCSI session and no map: nothing could make the answer better, so it
     is given without validating the site. Empty where there is more to be said, also of a file that cannot be used.
     """
     read = call.machine.files
-    if present.storage(read.names):
+    if present.storage(read.names) or not read.names("/sys/class"):
         return ()
-    import tomllib
-
     try:
-        site = tomllib.loads(read.text(call.site_path) or "")
-        return tuple(str(lun.get("alias") or lun["wwid"]) for lun in site["lun"])
-    except (MpioError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return names_in(read.text(call.site_path) or "")
+    except MpioError:
+        return ()
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """What the LUNs of a site are called, whatever else is right or wrong there; empty where it cannot be told."""
+    try:
+        return tuple(str(lun.get("alias") or lun["wwid"]) for lun in sitetoml.loads(text)["lun"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ()
 
 

@@ -218,8 +218,10 @@ def against(host: Host, one: Taking, means: Means) -> tuple[Finding, ...]:
     if one.how is not How.OFFLINE:  # which leaves sessions alone, and disks that are in no map
         sids = {s.sid for s in one.sessions}
         for path in host.paths:
-            if path.sid in sids and not path.dm and (used := guard.users_of(host, path.dev)):
-                found.append(finding("MP408", path.dev, used))
+            if path.sid in sids and (used := guard.of_disk(host, path)):
+                found.append(used)
+        # If the other paths should fail it after all, the programs that put it back could not be loaded.
+        found += [guard.of_map(host, m) for m in host.maps if guard.is_own(host, m.dm) and _touches(one, m)]
     if one.how is How.LINK:
         carries = [f"{name} is on it" for name in means.above]
         carries += ["the default route goes over it"] if means.otherwise == one.thing.nic else []
@@ -228,6 +230,10 @@ def against(host: Host, one: Taking, means: Means) -> tuple[Finding, ...]:
                 f"{one.thing.name} carries more than iSCSI: {', '.join(carries)}", "take --how block or --how offline"
             )
     return tuple(found)
+
+
+def _touches(one: Taking, mapped: Map) -> bool:
+    return any(p.dm == mapped.dm for p in one.paths)
 
 
 def unwhole(host: Host, luns: Iterable[Lun]) -> tuple[Finding, ...]:

@@ -42,21 +42,28 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Note:
     """What is away, and how it comes back; `pid` is the drill, `deadline` by CLOCK_BOOTTIME, which a suspended machine
-    does not stop.
+    does not stop. `go` are the programs that took it away: one of them may outlive the drill.
     """
 
     what: str
     pid: int
     deadline: float
     back: tuple[Step, ...]
+    go: tuple[tuple[str, ...], ...] = ()
 
 
 # -- the note ------------------------------------------------------------------------------------------------------
 
 
-def write(machine: Machine, what: str, back: Iterable[Step], seconds: float) -> None:
-    steps = [_dumped(s) for s in back]
-    document = {"format": 1, "what": what, "pid": os.getpid(), "deadline": _now() + seconds, "back": steps}
+def write(machine: Machine, what: str, back: Iterable[Step], seconds: float, go: Iterable[Step] = ()) -> None:
+    document = {
+        "format": 1,
+        "what": what,
+        "pid": os.getpid(),
+        "deadline": _now() + seconds,
+        "back": [_dumped(s) for s in back],
+        "go": [list(s.argv) for s in go if isinstance(s, Command)],
+    }
     machine.files.write(NOTES, json.dumps(document) + "\n", 0o600, durable=False)
 
 
@@ -69,8 +76,9 @@ def read(machine: Machine) -> Note | None:
         if document["format"] != 1:
             raise ValueError(f"format {document['format']}")
         back = tuple(_loaded(one) for one in document["back"])
-        return Note(str(document["what"]), int(document["pid"]), float(document["deadline"]), back)
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        go = tuple(tuple(str(word) for word in argv) for argv in document.get("go", ()))
+        return Note(str(document["what"]), int(document["pid"]), float(document["deadline"]), back, go)
+    except (ValueError, LookupError, TypeError, RecursionError, OverflowError) as error:
         raise UnreadableOutput(str(error), NOTES) from error
 
 
@@ -144,6 +152,21 @@ def _away(machine: Machine, back: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(s for s in back if isinstance(s, Command) and s.argv in failed)
 
 
+def let_end(machine: Machine, note: Note) -> None:
+    """Wait for the programs that a killed drill has left behind: the last `fail path` may still wait for multipathd."""
+    settle.until(lambda: not _run(machine, set(note.go)), LIMIT + AGAIN if note.go else 0.0)
+
+
+def _run(machine: Machine, programs: set[tuple[str, ...]]) -> bool:
+    """Does any of them run now, by whatever path and within whatever other program's limit of time?"""
+    for number in machine.files.names("/proc") if programs else ():
+        said = (machine.files.text(f"/proc/{number}/cmdline") or "").split("\0")[:-1] if number.isdigit() else []
+        for at, word in enumerate(said):
+            if (os.path.basename(word), *said[at + 1 :]) in programs:
+                return True
+    return False
+
+
 def in_turn(steps: tuple[Step, ...], do: Callable[[Step], T]) -> list[T]:
     """Do the steps one after another; what multipathd is told has no order: several of its clients start at once."""
     with ThreadPoolExecutor(max_workers=AT_ONCE if all(s.part is Part.MULTIPATH for s in steps) else 1) as pool:
@@ -169,6 +192,7 @@ def mend(machine: Machine, say: Callable[[str], None]) -> None:
     note = read(machine)
     if note is not None:
         say(f"a drill that died had left {note.what} away: putting it back")
+        let_end(machine, note)
         for step in put_back(machine, note.back):
             say(_stuck(step))
         forget(machine)
@@ -206,6 +230,7 @@ def main(argv: list[str]) -> int:
         return 0
     sys.stderr.write(f"the drill of {note.what} has died: putting it back\n")
     left = restore(machine, note.back)
+    let_end(machine, note)
     time.sleep(AGAIN)
     if (now := read(machine)) is not None and now.pid != pid:
         return 0  # another drill has put this back before it began, and what is away now is its own

@@ -94,7 +94,7 @@ def things(machine: Machine, asked: Asked, host: Host, read: tuple[Map, ...], te
             result.host = _glance(machine, asked.site)
             (one,), found = takings(machine, _only(asked, thing), result.host)
             # The first look stood for all; what has happened since then may forbid the rest.
-            result.refused = tuple(f for f in found if f.code in ("MP408", "MP409"))
+            result.refused = tuple(f for f in found if f.code in ("MP319", "MP408", "MP409"))
             if result.refused:
                 break
             tell(f"{thing.name}: taking it away ({asked.how}): {len(one.paths)} paths")
@@ -113,7 +113,7 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
     bare = guard.last_paths(before, one.sessions)  # by force
     layers = Layers(machine, one, frozenset(m.name for m in before.maps if m not in bare))
     longest = (NO_BOUND if one.stall.limit is None else one.stall.limit) + MARGIN
-    watch.write(machine, one.thing.name, one.back, longest + HANGS)
+    watch.write(machine, one.thing.name, one.back, longest + HANGS, one.go)
     began = time.monotonic()
     try:
         watch.in_turn(one.go, lambda step: _do(machine, step))
@@ -121,7 +121,7 @@ def _one(machine: Machine, one: Taking, read: tuple[Map, ...], now: Reading, res
         gone = time.monotonic()
         _stay_away(layers, now, gone, longest)
     except BaseException:  # a signal, most of the time; should we hang now, the guard does not
-        watch.write(machine, one.thing.name, one.back, watch.HURRY)
+        watch.write(machine, one.thing.name, one.back, watch.HURRY, one.go)
         raise
     finally:
         back = time.monotonic()

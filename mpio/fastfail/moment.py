@@ -5,13 +5,12 @@ What cannot change is not read again (which pair a session connects), what can i
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from mpio import devmapper, probe, sockets
+from mpio import devmapper, probe, rootfs, sockets
 from mpio.fastfail import failing
 from mpio.files import Files
 from mpio.host import Answer, Host, Map, Path, Session
@@ -112,34 +111,8 @@ def of_root(read: Files) -> frozenset[int] | None:
     number, kind, source = places[-1]  # what is mounted over it counts
     if kind in DISKLESS:
         return frozenset()
-    devs = _of_root(read, number, kind, source)
-    below = {one for dev in devs for one in _below(read, dev)}
+    devs = rootfs.devices(read, number, kind, source)
+    below = {one for dev in devs for one in rootfs.below(read, dev)}
     if not devs or any(not read.target(f"/sys/class/block/{dev}") or dev.startswith("loop") for dev in below):
         return None
     return frozenset(place[0] for one in below if (place := sysfs.place_of(read, one)) is not None)
-
-
-def _of_root(read: Files, number: str, kind: str, source: str) -> tuple[str, ...]:
-    """The devices of the file system; nothing where they cannot be told."""
-    if dev := read.target(f"/sys/dev/block/{number}").rpartition("/")[2]:
-        return (dev,)
-    # A file system of several devices has a number of its own, and the mount table names one of them.
-    if kind != "btrfs" or not source.startswith("/dev/"):
-        return ()
-    dev = os.path.realpath(read.root + source).rpartition("/")[2]
-    every = (read.names(f"/sys/fs/btrfs/{uuid}/devices") for uuid in read.names("/sys/fs/btrfs"))
-    return next((devs for devs in every if dev in devs), ())
-
-
-def _below(read: Files, dev: str) -> Iterator[str]:
-    """The device, and all that it is made of."""
-    todo, seen = [dev] if dev else [], set[str]()
-    while todo:
-        here = todo.pop()
-        if here in seen:
-            continue
-        seen.add(here)
-        yield here
-        todo += read.names(f"/sys/class/block/{here}/slaves")
-        # /sys/class/block/sda1 -> ../../devices/…/block/sda/sda1: a partition is made of its disk
-        todo += [on for on in read.target(f"/sys/class/block/{here}").split("/")[-2:-1] if on != "block"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -37,9 +38,20 @@ def parse(said: str | None) -> dict[int, Noted]:
     """What a watcher has left; nothing where that cannot be read: then `verify` tells what is not as planned."""
     try:
         document: Any = json.loads(said or "")
-        return {one["sid"]: Noted(**one) for one in document["sessions"]}
-    except (ValueError, TypeError, KeyError):
+        return {one["sid"]: _one(**one) for one in document["sessions"]}
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return {}
+
+
+def _one(sid: object, pair: object, planned: object, local_port: object, at: object) -> Noted:
+    """`planned` goes to the kernel: nothing but its own words for a recovery time."""
+    if not (
+        isinstance(sid, int) and isinstance(pair, str) and isinstance(planned, str) and isinstance(at, int | float)
+    ):
+        raise TypeError("another format")
+    if not isinstance(local_port, int | None) or not re.fullmatch(r"off|-?\d{1,10}", planned, re.ASCII):
+        raise TypeError("another format")
+    return Noted(sid, pair, planned, local_port, float(at))
 
 
 def is_back(one: Noted, local_port: int | None, now: float) -> bool:

@@ -39,7 +39,8 @@ def kind(code: str) -> Kind:
 
 
 def refusal_codes() -> tuple[str, ...]:
-    return tuple(code for code, row in TABLE.items() if row.refusal)
+    """Those that `--force` takes."""
+    return tuple(code for code, row in TABLE.items() if row.refusal and not row.always)
 
 
 def worst(findings: Iterable[Finding]) -> Exit:

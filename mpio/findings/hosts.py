@@ -73,7 +73,8 @@ KINDS = (
         "open-iscsi's database is locked by nobody",
         "iscsiadm was killed while it held its lock, and nothing ever takes it away but a reboot. Each later call "
         "waits 30 s for it and fails with 6; sessions and paths go on.",
-        "make sure that no iscsiadm runs (pgrep -x iscsiadm says nothing), then rm /run/lock/iscsi/lock.write",
+        "mpio apply, or any verb that changes something, removes it; by hand: make sure that no iscsiadm runs "
+        "(pgrep -x iscsiadm says nothing), then rm /run/lock/iscsi/lock.write",
     ),
     Kind(
         "MP110",

@@ -84,7 +84,8 @@ KINDS = (
         "MP311",
         Severity.WARNING,
         "refused name from {subject}",
-        "The portal sent a target name or address that no iSCSI target may have; it was ignored.",
+        "The portal sent a target name or address that no iSCSI target may have, or said of another portal what that "
+        "one does not say itself (a target, a group tag); it was ignored.",
         "look at the portal: it is broken or hostile",
     ),
     Kind(
@@ -139,5 +140,40 @@ KINDS = (
         "Its paths were taken out of use and came back (a restarted multipathd, a login by hand), and no other path of "
         "the map is usable now: taking them away again would stop its I/O.",
         "bring the other paths back, then mpio apply; or mpio online for what is offline",
+    ),
+    Kind(
+        "MP319",
+        Severity.ERROR,
+        "refused: {subject} carries this host itself",
+        "One of the file systems that the host runs from (/, /usr, /etc, /var, /boot) is on this LUN. Without it "
+        "nothing runs on, nor could anything put it back: no --force lets that pass.",
+        "leave it a path that works; to take it away wholly, start the host from another disk",
+        refusal=True,
+        always=True,
+    ),
+    Kind(
+        "MP320",
+        Severity.WARNING,
+        "short CHAP secret: {subject}",
+        "iSCSI asks for 96 random bits, 12 bytes at least (RFC 7143, 9.2.1): whoever hears one login can try shorter "
+        "secrets until one fits. Some arrays refuse them, this one has not been asked.",
+        "set a longer one on the array and write it into the file that {subject} names, then mpio apply",
+    ),
+    Kind(
+        "MP321",
+        Severity.WARNING,
+        "left out: {subject} sends this host out of its SAN",
+        "The portal names targets at addresses that are in no network of the site's NICs and that the site does not "
+        "name itself. Whoever answers a discovery may name any address: nothing connects there on its word alone.",
+        "where the addresses are the array's, name them in san.portals; otherwise the portal is broken or hostile",
+    ),
+    Kind(
+        "MP322",
+        Severity.ERROR,
+        "sent on to another place: {subject}",
+        "The portal redirected the login (RFC 7143, 11.13.5), and iscsid went where it was sent: the session is at an "
+        "address that is in no network of the site's NICs, or excluded, and that the site does not name.",
+        "where the address is the array's, name it in san.portals; otherwise mpio logout the session and name its "
+        "portal in san.exclude",
     ),
 )

@@ -23,7 +23,7 @@ class Severity(StrEnum):
 class Kind:
     """A row of the table. `summary` and `remedy` are templates filled from a finding's subject and details.
 
-    `refusal` marks the codes that `--force` takes.
+    `refusal` marks the codes that stop a verb. `--force` takes them, unless they are `always` refused.
     """
 
     code: str
@@ -32,6 +32,7 @@ class Kind:
     explanation: str
     remedy: str
     refusal: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)

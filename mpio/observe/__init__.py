@@ -81,7 +81,7 @@ def watched(machine: Machine, site: Site | None) -> bool:
 def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: list[str]) -> Host:
     from concurrent.futures import ThreadPoolExecutor
 
-    from mpio import inuse, iscsilock
+    from mpio import inuse, iscsilock, rootfs
     from mpio.observe import configured, san, states
     from mpio.tools import dd, iscsidb
 
@@ -99,10 +99,14 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
             failed = [p for p in seen.paths if p.dm_state == "failed" and p.dev in heard and p.size != 0]
             failed = [p for p in failed if not heard[p.dev].gone and p.dev not in seen.strangers]
             seen = replace(seen, readable=frozenset(p.dev for p in failed if dd.reads(machine.run, p.dev)))
-        deep = look is Look.USERS or any(m.open_count for m in seen.maps)
-        seen = replace(seen, users=inuse.users(machine.files, seen, deep))
+        # A plan may end sessions, whose disks somebody may have open past their maps.
+        deep = look in (Look.USERS, Look.PLAN) or any(m.open_count for m in seen.maps)
+        users, system = inuse.users(machine.files, seen, deep), rootfs.carried(machine.files, seen)
+        seen = replace(seen, users=users, system=system)
         if look is Look.USERS and seen.root:
             seen = states.without_passers(machine, seen)
+            users = (*users, *inuse.claims(machine.files, seen))
+            seen = replace(seen, users=users, members=inuse.members(machine.files, seen))
     seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
     seen = configured.routed(machine, site, configured.timed(machine, configured.files(machine, site, seen)))
     if site is None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mpio import dropin, presets, run, trust
+from mpio import dropin, itself, presets, run, trust
 from mpio.errors import UsageError
 from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
@@ -42,13 +42,20 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     )
     paths += seen.discovery_records.values()
     files = {p: read.text(p) for p in dict.fromkeys(paths)}
+    records = (*(n.path for n in seen.nodes), *seen.discovery_records.values())
     return replace(
         seen,
         files=files,
-        needs_multipath_conf=any("ConditionPathExists=/etc/multipath.conf" in (read.text(u) or "") for u in UNIT_FILES),
+        needs_multipath_conf=needs_conf(read),
         registered=multipath.parse_wwids(read.text(multipath.WWIDS) or ""),
         writable_by_others=tuple(p for p in (ISCSID_CONF, INITIATOR_NAME, MULTIPATH_CONF) if _loose(p)),
+        loose_records=frozenset(p for p in records if files.get(p) and _loose(read.root + p, 0o077)),
     )
+
+
+def needs_conf(read: sysfs.Reader) -> bool:
+    """Does multipathd not start without /etc/multipath.conf?"""
+    return any("ConditionPathExists=/etc/multipath.conf" in (read.text(u) or "") for u in UNIT_FILES)
 
 
 def routed(machine: Machine, site: Site | None, seen: Host) -> Host:
@@ -70,15 +77,15 @@ def routed(machine: Machine, site: Site | None, seen: Host) -> Host:
 
 def timed(machine: Machine, seen: Host) -> Host:
     """The timer of what is offline for a time, where there is one, and how to start this mpio from it."""
-    seen = replace(seen, program=run.own_program())
+    seen = replace(seen, program=itself.program())
     if seen.files.get(timer.TIMER) is None:
         return seen
     return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.ONLINE_TIMER, systemctl.ONLINE))))
 
 
-def _loose(path: str) -> bool:
+def _loose(path: str, bits: int = 0o022) -> bool:
     try:
-        return bool(os.stat(path).st_mode & 0o022)
+        return bool(os.stat(path).st_mode & bits)
     except FileNotFoundError:
         return False
 
@@ -179,6 +186,13 @@ def _chap(chap: Chap | None, prefix: str) -> dict[str, str]:
     found = {"authmethod": "CHAP", "username": chap.username, "password": trust.secret(chap.password_file)}
     if chap.username_in and chap.password_in_file:
         found |= {"username_in": chap.username_in, "password_in": trust.secret(chap.password_in_file)}
+        if found["password"] == found["password_in"]:
+            # tried on 2.1.8: it takes the array's proof for its own sent back, and gives up
+            raise UsageError(
+                f"{chap.password_file} and {chap.password_in_file} hold the same secret: open-iscsi logs in with none "
+                "that is the same both ways (RFC 7143, 9.2.1)",
+                "set another one on the array for one of the two, and write it into that file",
+            )
     return {f"{prefix}.auth.{key}": value for key, value in found.items()}
 
 

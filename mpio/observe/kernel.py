@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mpio import memory
-from mpio.errors import NotAllowed
+from mpio.errors import MpioError, NotAllowed
 from mpio.host import Host, Iface, Node
 from mpio.machine import Machine
 from mpio.tools import iscsidb, sysfs
@@ -31,6 +31,9 @@ class Records:
 
 def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
     """`blind` collects what this user may not read; without it that is NotAllowed, for looks that plans are made of."""
+    if not machine.files.names("/sys/class"):
+        # As in some containers: no session and no map would be seen there, and every LUN taken for lost.
+        raise MpioError("the kernel shows nothing here: there is no /sys", "mount sysfs, or run on the host itself")
     return seen(machine, site, records(machine, blind), lambda: _addresses(machine))
 
 

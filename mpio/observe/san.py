@@ -22,7 +22,8 @@ def look(machine: Machine, site: Site, seen: Host, ask: bool) -> Host:
     """
     probes = dict(probe.portals(topology.probe_wanted(site, seen)))
     seen = replace(seen, probes=probes)
-    if (seen.root and iscsi.may_ask(site, seen)) and (ask or not topology.known(site, seen)):
+    free = seen.root and not seen.stale_lock  # each question would wait for that
+    if (free and iscsi.may_ask(site, seen)) and (ask or not topology.known(site, seen)):
         seen = replace(seen, asked=_asked(machine, site, seen))
         more = [w for w in topology.probe_wanted(site, seen) if (w[0], w[2]) not in probes]
         if more:
@@ -63,7 +64,7 @@ def one(machine: Machine, portal: Portal, through: Sequence[str], *, stored: boo
     # A target that serves a login at this moment may let a second one wait past its time: once more is no harm.
     if asked.code in iscsierr.RETRYABLE and time.monotonic() - begin < RETRY_WITHIN:
         asked = iscsiadm.discovery(machine.run, portal, through, stored=stored)
-    return asked
+    return replace(asked, seconds=time.monotonic() - begin)
 
 
 def _black_holes(machine: Machine, site: Site, seen: Host) -> tuple[tuple[str, Portal, int], ...]:

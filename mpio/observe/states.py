@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mpio import inuse
+from mpio.errors import NotAllowed
 from mpio.host import Host, Map, Path
 from mpio.machine import Machine
 from mpio.tools import dmsetup, multipath, multipathconf, multipathd, sysfs, systemctl, udevadm
@@ -21,7 +22,7 @@ def look(machine: Machine, seen: Host, blind: list[str]) -> Host:
     counts = _open_counts(machine, seen, blind)
     if any(u.name == systemctl.MULTIPATHD and u.active == "active" for u in units):
         try:
-            return _with_views(machine, seen, multipathd.maps(machine.run), counts)
+            return _with_views(machine, seen, multipathd.maps(machine.run), counts, _polling(machine, blind))
         except multipathd.NotRunning:
             blind.append("what multipathd says: it did not answer")
     return _with_status(machine, seen, counts, blind)
@@ -37,9 +38,12 @@ def _open_counts(machine: Machine, seen: Host, blind: list[str]) -> Mapping[str,
 
 
 def _with_views(
-    machine: Machine, seen: Host, views: Iterable[multipathd.MapView], counts: Mapping[str, dmsetup.Info]
+    machine: Machine,
+    seen: Host,
+    views: Iterable[multipathd.MapView],
+    counts: Mapping[str, dmsetup.Info],
+    polling: int | None,
 ) -> Host:
-    polling = polling_interval(machine)
     of_dm = {v.dm: v for v in views}
     of_dev = {p.dev: p for v in of_dm.values() for p in v.paths}
     groups = {p.dev: g.dm_st for v in of_dm.values() for g in v.groups for p in g.paths}
@@ -115,6 +119,14 @@ def _opened(machine: Machine, mapped: Map, counts: Mapping[str, dmsetup.Info]) -
         if (above := counts.get(holder)) and above.open_count == 0 and above.uuid.startswith("part")
     )
     return max(0, info.open_count - idle)
+
+
+def _polling(machine: Machine, blind: list[str]) -> int | None:
+    try:
+        return polling_interval(machine)
+    except NotAllowed:  # /etc/multipath is root's alone where multipath has made it
+        blind.append("multipath's files: how long a LUN without paths holds I/O back")
+        return None
 
 
 def polling_interval(machine: Machine) -> int:

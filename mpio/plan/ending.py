@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mpio import guard
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal, Session
-from mpio.memory import Key
+from mpio.memory import Key, Memory
 from mpio.plan import ground, iscsi, maps, routes, timer, watching
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, Share
 from mpio.proposing import trials
@@ -71,7 +71,7 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     steps += [*_back_in_use(host, [s for s in host.sessions if s.pair not in ours]), *ended.steps]
     foreign = {n.pair.iface for n in host.nodes if n.pair not in ours} | {iface for iface, _ in host.unread}
     foreign |= {s.pair.iface for s in host.sessions if s.pair not in ours}
-    steps += [iscsiadm.record_delete(n.pair, why=why) for n in nodes]
+    steps += [step for n in nodes for step in iscsi.deleted(n, why)]
     portals = [Portal.parse(p) for p in memory.names("discovery")]
     steps += [iscsiadm.discoverydb_delete(p, why=why) for p in portals if p not in host.discovered_through]
     steps += iscsi.without_login(host, (p for p in portals if p in host.discovered_through))
@@ -98,6 +98,13 @@ def teardown(host: Host, forced: frozenset[str] = frozenset()) -> Share:
     return Share(tuple(steps))
 
 
+def emptied(kept: Memory, hollow: Iterable[tuple[str, Portal, str]]) -> tuple[str, ...]:
+    """Those of the folders without a record that a record of mpio's was in, each before the one above it."""
+    ends = tuple(name.partition(" -> ")[2] for name in kept.names("record"))
+    found = [path for path, portal, target in hollow if f"{portal} {target}" in ends]
+    return (*found, *dict.fromkeys(path.rpartition("/")[0] for path in found))
+
+
 def _back_in_use(host: Host, staying: Iterable[Session]) -> Iterator[Step]:
     """What is offline by hand will be forgotten: nobody would bring back the paths of sessions that stay."""
     names = {name for one in host.memory.offline for name in one.pairs}
@@ -114,9 +121,9 @@ def _grown(host: Host, path: str) -> bool:
 
 def _named(host: Host, said: Iterable[Finding], forced: frozenset[str]) -> tuple[Finding, ...]:
     """Open maps that a foreign session keeps alive: without our entry they would lose their names under their users."""
-    known, ours = {f.subject for f in said}, maps.entries(host) if "MP408" not in forced else {}
+    known, ours = {f.subject for f in said}, maps.entries(host)
     held = [m for m in host.maps if m.wwid in ours and m.name not in known and guard.in_use(host, m)]
-    return tuple(finding("MP408", m.name, guard.users_of(host, m.dm) or f"{m.open_count} opener(s)") for m in held)
+    return tuple(f for m in held if (f := guard.of_map(host, m)).code not in forced)
 
 
 def _multipath(host: Host, why: str) -> list[Step]:

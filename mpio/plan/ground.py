@@ -19,6 +19,9 @@ ARP_KEYS = ("/arp_ignore", "/arp_announce")
 ENABLED = ("enabled", "static", "alias", "indirect", "generated")  # not enabled-runtime: that is gone after a reboot
 
 
+FILES = (SYSCTL_DROP_IN, MULTIPATH_CONF)  # what `network` and `services` go by
+
+
 def initiator_name(host: Host) -> str | None:
     text = host.files.get(INITIATOR_NAME)
     return None if text is None else keyfile.values(text).get(NAME_KEY)

@@ -31,9 +31,9 @@ def ifaces(site: Site, host: Host) -> Share:
     refused = []
     for wish in site.ifaces:
         have = next((i for i in host.ifaces if i.name == wish.name), None)
-        if have is None:
+        if have is None or have.torn:
             note = Note("iface", wish.name)
-            why = f"there is no iface {wish.name}"
+            why = f"the iface {wish.name} is torn" if have else f"there is no iface {wish.name}"
             steps.append(iscsiadm.iface_new(wish.name, why=why, notes=(note,)))
             steps.append(iscsiadm.iface_bind(wish.name, wish.nic, why=f"{wish.name} is to use {wish.nic}"))
         elif not have.hwaddress and have.nic == "":
@@ -132,6 +132,9 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
         if pair.iface in wrong:
             continue
         node = host.node_of(pair)
+        if node is not None and node.torn:
+            steps.append(mended(node))
+            node = None
         differs = record_settings(site, node, offline=host.is_offline(pair))
         if node is None:
             note = Note("record", str(pair))
@@ -146,6 +149,16 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
             settings = {**differs, **_chap_of(site, host, node)}
             steps.extend(_chap(host, node.path, settings, f"the record of {pair}", ours=ours))
     return Share(tuple(steps))
+
+
+def mended(node: Node) -> Write:
+    """A torn record becomes one that iscsiadm can make anew, or delete."""
+    why = f"the record of {node.pair} was written in part: an iscsiadm died over it"
+    return Write(Part.DISCOVERY, why, node.path, iscsidb.seed(node.pair, node.tpgt), 0o600)
+
+
+def deleted(node: Node, why: str) -> tuple[Step, ...]:
+    return (*((mended(node),) if node.torn else ()), iscsiadm.record_delete(node.pair, why=why))
 
 
 def _adopted(host: Host, node: Node, differs: Mapping[str, str]) -> tuple[Note, ...]:
@@ -179,10 +192,12 @@ def _chap(
     if text is None or not any(".auth." in key for key in settings):
         return ()
     new = iscsidb.record_text_with(text, settings)
-    if new == text:
-        return ()
     named = any("password" in key and value for key, value in settings.items())
     why = f"{whose} has not the site's CHAP login" if named else f"{whose} has a CHAP login that the site does not name"
+    if new == text:
+        if not named or path not in host.loose_records:
+            return ()
+        why = f"{whose} holds the site's CHAP login, and others may read or write it"
     notes = () if ours else _replaced(path, text, settings)
     return (Write(Part.DISCOVERY, why, path, new, 0o600, text, secret=True, notes=notes),)
 

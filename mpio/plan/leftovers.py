@@ -41,12 +41,13 @@ def sessions(site: Site, host: Host, pairs: Pairs) -> Share:
     for node in gone:
         session = host.session_of(node.pair)
         if session is not None and against:
-            refused.append(finding("MP310", str(node.pair), "; ".join(f.summary for f in against)))
+            said = (f"{f.summary}: {f.detail}" if f.detail else f.summary for f in against)
+            refused.append(finding("MP310", str(node.pair), "; ".join(said)))
             continue
         why = f"the site no longer names {node.pair}"
         if session is not None:
             steps.append(replace(iscsiadm.logout(node.pair, why=why), part=Part.DISCOVERY))
-        steps.append(iscsiadm.record_delete(node.pair, why=why))
+        steps += iscsi.deleted(node, why)
     return Share(tuple(steps), tuple(refused))
 
 

@@ -116,8 +116,8 @@ def against(host: Host, wanted: str, said: Mapping[str, Said], forced: frozenset
         words += [f"{dev} has the serial number {serial}" for dev, serial in serials.items() if not others]
         found.append(finding("MP415", wanted, ", ".join(words)))
     for path in paths:
-        if not path.dm and (used := guard.users_of(host, path.dev)):
-            found.append(finding("MP408", path.dev, used))
+        if not path.dm and (used := guard.of_disk(host, path)):
+            found.append(used)
     return tuple(f for f in found if f.code not in forced)
 
 

@@ -33,6 +33,7 @@ def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[
     refused: list[Finding] = []
     luns: list[dropin.Lun] = []
     old = entries(host)
+    code = "MP319" if "MP405" in forced else "MP405"  # what stands against it all the same is the host's own
     for lun in site.luns:
         alias, before = lun.alias, old.get(lun.wwid, {}).get("alias")
         mapped = next((m for m in host.maps if m.wwid == lun.wwid), None)
@@ -42,20 +43,20 @@ def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[
             and mapped.name != alias
             and (alias or mapped.name == before)
             and guard.in_use(host, mapped)
-            and "MP405" not in forced
+            and not _let(host, mapped, forced)
         ):
-            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"to {alias or 'no alias'}; ")))
+            refused.append(finding(code, mapped.name, _said(host, mapped, f"to {alias or 'no alias'}; ")))
             alias = before
         luns.append(dropin.Lun(lun.wwid, alias, lun.keywords))
     named = {lun.wwid for lun in site.luns}
     aliases = {lun.alias: lun.wwid for lun in site.luns}
     for wwid, keywords in old.items():
         mapped = next((m for m in host.maps if m.wwid == wwid), None)
-        if wwid in named or mapped is None or not guard.in_use(host, mapped) or "MP405" in forced:
+        if wwid in named or mapped is None or not guard.in_use(host, mapped) or _let(host, mapped, forced):
             continue
         refused.append(finding("MP406", mapped.name, _said(host, mapped)))
         if (taken := keywords.get("alias")) in aliases:
-            refused.append(finding("MP405", mapped.name, _said(host, mapped, f"{aliases[taken]} is to be called so; ")))
+            refused.append(finding(code, mapped.name, _said(host, mapped, f"{aliases[taken]} is to be called so; ")))
             luns = [replace(lun, alias=None) if lun.alias == taken else lun for lun in luns]
         rest = {k: v for k, v in keywords.items() if k not in ("wwid", "alias")}
         luns.append(dropin.Lun(wwid, keywords.get("alias"), rest))
@@ -69,6 +70,11 @@ def wish(site: Site, host: Host, forced: frozenset[str] = frozenset()) -> tuple[
         known=host.known_keywords,
     )
     return made, tuple(refused)
+
+
+def _let(host: Host, mapped: Map, forced: frozenset[str]) -> bool:
+    """May it be renamed under its users? Never where these are the host itself."""
+    return "MP405" in forced and not guard.is_own(host, mapped.dm)
 
 
 def _said(host: Host, mapped: Map, before: str = "") -> str:

@@ -36,22 +36,8 @@ class Away:
 
 
 def against(host: Host, wwid: str, forced: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
-    """Who uses the LUN: its map with all that is stacked on it, and each of its disks.
-
-    A disk may be in another LUN's map: an array gave that one's number to this LUN, and a scan has told the kernel.
-    """
-    if "MP408" in forced:
-        return ()
-    disks = paths_of(host, wwid)
-    found = []
-    for mapped in host.maps:
-        if (mapped.wwid == wwid or any(p.dm == mapped.dm for p in disks)) and guard.in_use(host, mapped):
-            used = guard.users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"
-            found.append(finding("MP408", mapped.name, used))
-    for path in disks:
-        if used := guard.users_of(host, path.dev):
-            found.append(finding("MP408", path.dev, used))
-    return tuple(found)
+    """Who uses the LUN, and what it is a part of."""
+    return tuple(f for f in guard.against_harm(host, wwid) if f.code not in forced)
 
 
 def away(host: Host, wwid: str, site: tuple[str, str] = ("", ""), forced: frozenset[str] = frozenset()) -> Away:

@@ -116,10 +116,8 @@ def disagree(name: str, said: Mapping[str, int | None]) -> Finding:
 
 def _shrinks(host: Host, mapped: Map, size: int, forced: frozenset[str]) -> tuple[Finding, ...]:
     """A shrink is refused and, where it is insisted on, still only of a map that nobody uses."""
-    found = [finding("MP420", mapped.name, f"the map has {mapped.size} bytes, the array says {size}")]
-    if guard.in_use(host, mapped):
-        found.append(finding("MP408", mapped.name, guard.users_of(host, mapped.dm) or f"{mapped.open_count} opener(s)"))
-    return tuple(f for f in found if f.code not in forced)
+    shrinks = finding("MP420", mapped.name, f"the map has {mapped.size} bytes, the array says {size}")
+    return tuple(f for f in (shrinks, *guard.against_harm(host, mapped.wwid)) if f.code not in forced)
 
 
 # By udev's ID_FS_TYPE; {place} is the map, {on} who has it: the mount point, the name of what is stacked on it.
@@ -142,7 +140,7 @@ def next_words(mapped: Map, users: Iterable[tuple[str, str]], has: Mapping[str, 
     place, content = f"/dev/mapper/{mapped.name}", has.get("ID_FS_TYPE", "")
     if content in _GROWN:
         kind, way = _GROWN[content]
-        on = next((name for k, name in users if k == kind), kind.upper())
+        on = next((name.partition(" (in ")[0] for k, name in users if k == kind), kind.upper())
         return f"{content}: {way.format(place=place, on=on)}"
     if content:
         return f"{content}: by its own tool"

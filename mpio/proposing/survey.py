@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
-from mpio import choose, sitewords, topology
+from mpio import choose, hearsay, sitewords, topology
 from mpio.errors import UnknownName, UsageError
 from mpio.findings import Finding, finding
 from mpio.host import Answer, Host, Iface, Pair, Path, Portal
@@ -16,7 +16,6 @@ from mpio.site import Site, SiteIface, SiteLun
 from mpio.tools import cards
 from mpio.tools.cards import Card
 from mpio.tools.iscsierr import Code
-from mpio.topology import strange
 
 IFACE = "sw-iscsi-{}"  # the guide's names
 KINDS = {
@@ -147,7 +146,7 @@ def reachable(site: Site, host: Host) -> dict[Pair, int]:
 
 def settled(site: Site, host: Host) -> Site:
     """The site with what the SAN said: every portal that answers and is named, its targets, layout and ARP."""
-    found = {f for asked in host.asked for f in asked.found if not strange(f.portal) or f.portal in site.portals}
+    found = hearsay.taken(site, host)
     alive = answering(host)
     more = sorted({f.portal for f in found if f.portal in alive} - {*site.portals})
     return replace(
@@ -180,7 +179,7 @@ def layout(site: Site, host: Host) -> str:
     return "subnet" if far and Answer.ANSWERED not in far and near == set(of) else "mesh"
 
 
-def findings(site: Site, host: Host, verdicts: Iterable[Verdict]) -> Iterator[Finding]:
+def findings(host: Host, verdicts: Iterable[Verdict]) -> Iterator[Finding]:
     """What there is to say of NICs and portals besides the answers."""
     taken = [v for v in verdicts if v.taken]
     for verdict in verdicts:
@@ -191,9 +190,6 @@ def findings(site: Site, host: Host, verdicts: Iterable[Verdict]) -> Iterator[Fi
     for asked in host.asked:
         if not asked.found and asked.code in (Code.SUCCESS, Code.NO_OBJS_FOUND):
             yield finding("MP215", f"portal {asked.portal}", "it names none at all")
-        odd = sorted({str(f.portal) for f in asked.found if strange(f.portal) and f.portal not in site.portals})
-        if odd:
-            yield finding("MP311", f"portal {asked.portal}", f"it names {', '.join(odd)}, where no SAN may send a host")
 
 
 # -- LUNs ----------------------------------------------------------------------------------------------------------

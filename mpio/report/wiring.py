@@ -254,6 +254,8 @@ def _sids(ways: Iterable[Way]) -> tuple[int, ...]:
     return tuple(sorted(w.sid for w in ways if w.sid is not None))
 
 
-def _in_order(portal: Portal) -> tuple[int, int, int]:
-    address = ipaddress.ip_address(portal.address)
-    return address.version, int(address), portal.port
+def _in_order(portal: Portal) -> tuple[int, int, str, int]:
+    try:
+        return portal.version, int(ipaddress.ip_address(portal.address)), "", portal.port
+    except ValueError:  # a record's host name
+        return portal.version, 0, portal.address, portal.port

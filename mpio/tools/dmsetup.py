@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def parse_info(text: str) -> tuple[Info, ...]:
         if not line or line == "No devices found":
             continue
         cells = line.split(SEPARATOR)
-        if len(cells) != 5 or not cells[0].startswith("dm-") or not cells[1].isdecimal():
+        if len(cells) != 5 or not cells[0].startswith("dm-") or not _is_number(cells[1]):
             raise UnreadableOutput(line, "dmsetup info")
         found.append(Info(cells[4], cells[0], cells[3], int(cells[1]), cells[2] == "Suspended"))
     return tuple(found)
@@ -76,7 +77,7 @@ def parse_sectors(text: str) -> Mapping[str, int]:
             continue
         name, colon, rest = line.rpartition(": ")
         words = rest.split()
-        if not colon or len(words) < 3 or not (words[0].isdecimal() and words[1].isdecimal()):
+        if not colon or len(words) < 3 or not (_is_number(words[0]) and _is_number(words[1])):
             raise UnreadableOutput(line, "dmsetup status")
         found[name] = int(words[0]) + int(words[1])
     return found
@@ -105,15 +106,15 @@ def _groups(words: list[str]) -> tuple[PathStatus, ...]:
     """FEATURES… HANDLER… GROUPS NEXT then for each group STATE SELECTOR-ARGS… PATHS ARGS then for each path DEV
     STATE FAILS ARGS…
     """
-    at = 1 + int(words[0])
-    at += 1 + int(words[at])
-    count = int(words[at])
+    at = 1 + _count(words[0])
+    at += 1 + _count(words[at])
+    count = _count(words[at])
     at += 2
     found = []
     for group in range(1, count + 1):
         at += 1
-        at += 1 + int(words[at])
-        paths, args = int(words[at]), int(words[at + 1])
+        at += 1 + _count(words[at])
+        paths, args = _count(words[at]), _count(words[at + 1])
         at += 2
         for _ in range(paths):
             if words[at + 1] not in ("A", "F"):
@@ -121,3 +122,14 @@ def _groups(words: list[str]) -> tuple[PathStatus, ...]:
             found.append(PathStatus(words[at], words[at + 1] == "A", group))
             at += 3 + args
     return tuple(found)
+
+
+def _count(word: str) -> int:
+    """ValueError for anything else. A negative one would have us read the same words for ever."""
+    if not _is_number(word):
+        raise ValueError(word)
+    return int(word)
+
+
+def _is_number(word: str) -> bool:
+    return re.fullmatch(r"\d{1,20}", word, re.ASCII) is not None

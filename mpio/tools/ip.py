@@ -246,7 +246,8 @@ def named_tables(read: Reader) -> frozenset[int]:
     """The numbers that have a name in rt_tables: somebody means to use them."""
     files = [f"{folder}/rt_tables" for folder in TABLES]
     files += [f"{at}/{name}" for at in (f"{f}/rt_tables.d" for f in TABLES) for name in read.names(at)]
-    found = (re.match(r"\s*(0x[0-9a-f]+|\d+)\s+\S", line) for f in files for line in (read.text(f) or "").splitlines())
+    lines = (line for file in files for line in (read.text(file) or "").splitlines())
+    found = (re.match(r"\s*(0x[0-9a-f]{1,8}|\d{1,10})\s+\S", line, re.ASCII) for line in lines)
     return frozenset(int(m[1], 0) if m[1].startswith("0x") else int(m[1]) for m in found if m)
 
 

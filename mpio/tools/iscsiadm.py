@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mpio.errors import ProgramFailed
+from mpio.errors import ProgramFailed, UnreadableOutput
 from mpio.host import Asked, Iface, Pair, Portal
 from mpio.program import Done, Run
 from mpio.step import Command, Note, Part, Step
@@ -201,13 +201,11 @@ def ifaces(run: Run) -> tuple[Iface, ...]:
 
 def record(run: Run, pair: Pair) -> Mapping[str, str]:
     """A record in iscsiadm's own words, secrets masked: the window beside `iscsidb`'s. Not timed, as `ifaces`."""
-    (found,) = iscsitext.parse_records(run(*_node(pair, "-o", "show"), timeout=None).out)
-    return found
+    return iscsitext.parse_record(run(*_node(pair, "-o", "show"), timeout=None).out)
 
 
 def discovery_record(run: Run, portal: Portal) -> Mapping[str, str]:
-    (found,) = iscsitext.parse_records(run(*_discoverydb(portal, "-o", "show"), timeout=None).out)
-    return found
+    return iscsitext.parse_record(run(*_discoverydb(portal, "-o", "show"), timeout=None).out)
 
 
 def sessions(run: Run) -> tuple[iscsitext.Listed, ...]:
@@ -234,12 +232,34 @@ def discovery(run: Run, portal: Portal, ifaces: Sequence[str], *, stored: bool =
         unproven = iscsitext.parse_discovery_refusal(done.err)
         code = Code.LOGIN_AUTH_FAILED if unproven else done.code
         return Asked(portal, tuple(ifaces), code, unproven or last_words(done))
-    answer = iscsitext.parse_discovery(done.out)
-    said = f"not a target name or portal: {answer.refused[0]!a}" if answer.refused else ""
-    return Asked(portal, tuple(ifaces), done.code, said, answer.found)
+    try:
+        answer = iscsitext.parse_discovery(done.out)
+    except UnreadableOutput as error:
+        # The lines are the portal's words: whose are not to be told apart gets none of them taken, and stops no other.
+        return Asked(portal, tuple(ifaces), Code.ERR, f"its answer is none: {_short(error.line)}")
+    return Asked(portal, tuple(ifaces), done.code, _refused(done, answer), answer.found)
+
+
+def _refused(done: Done, answer: iscsitext.Discovery) -> str:
+    """What of a portal's answer was not taken, in a few words: it may be as long as the portal likes."""
+    said = []
+    if answer.refused:
+        more = f" and {len(answer.refused) - 1} more" if len(answer.refused) > 1 else ""
+        said.append(f"not a target name or portal: {_short(answer.refused[0])}{more}")
+    if lost := iscsitext.parse_discovery_losses(done.err):
+        said.append(f"iscsiadm passed over the rest of its answer: {_short(lost)}")
+    return "; ".join(said)
+
+
+SHORT = 120
+
+
+def _short(text: str) -> str:
+    """A stranger's words, quoted, in ASCII and not too many."""
+    return ascii(text if len(text) <= SHORT else f"{text[:SHORT]}…")
 
 
 def last_words(done: Done) -> str:
     """The last line of complaint without iscsiadm's name, or what the exit code means."""
     lines = [line.removeprefix("iscsiadm: ").strip() for line in done.err.split("\n") if line.strip()]
-    return lines[-1] if lines else reason(done.code)
+    return lines[-1][: 4 * SHORT] if lines else reason(done.code)

@@ -10,6 +10,7 @@ IPv6 addresses stand in the names without brackets.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 
 from mpio.host import Iface, Node, Pair, Portal
@@ -20,7 +21,7 @@ ROOTS = ("/var/lib/iscsi", "/etc/iscsi")
 PROGRAMS = ("/usr/sbin/iscsiadm", "/usr/bin/iscsiadm", "/sbin/iscsiadm", "/bin/iscsiadm")
 MASK = "********"  # what iscsiadm shows for a secret
 TPGT_UNKNOWN = -1
-END = "# END RECORD"
+BEGIN, END = "# BEGIN RECORD", "# END RECORD"
 # iface.iscsi_ifacename of records without one, and of the two ifaces that have no file (usr/iface.c)
 DEFAULT = "default"
 
@@ -61,6 +62,8 @@ def ifaces(read: Reader) -> tuple[Iface, ...]:
 
 def iface(name: str, text: str) -> Iface:
     said = keyfile.values(text)
+    if is_torn(text):
+        return Iface(name, torn=True)
     return Iface(
         name=name,
         nic=_set(said.get("iface.net_ifacename", "")),
@@ -84,6 +87,52 @@ def nodes(read: Reader) -> tuple[Node, ...]:
 def unread(read: Reader) -> tuple[str, ...]:
     """Records that `nodes` cannot tell: their portal is a host name, or the name is no portal at all."""
     return tuple(path for path, _, portal in _records(read) if portal_of(portal) is None)
+
+
+def is_torn(text: str) -> bool:
+    """Has an iscsiadm that wrote this died in the middle, or lost its power? It writes in place, and empties first.
+
+    What was written by hand may lack its first and last line.
+    """
+    return not text.strip() or (text.startswith(BEGIN) and END not in text)
+
+
+def seed(pair: Pair, tpgt: int) -> str:
+    """As much of a record as iscsiadm needs to take it for one: a torn one it neither changes, deletes nor makes anew
+    (tried on 2.1.8: 21 and 6).
+    """
+    said = {
+        "node.name": pair.target,
+        "node.tpgt": tpgt,
+        "iface.iscsi_ifacename": pair.iface,
+        "node.conn[0].address": pair.portal.address,
+        "node.conn[0].port": pair.portal.port,
+    }
+    return "\n".join([BEGIN, *(f"{key} = {value}" for key, value in said.items()), END, ""])
+
+
+def is_record(path: str) -> bool:
+    """Is it a node's or a portal's record, which is changed under iscsiadm's lock?"""
+    return path.startswith(tuple(f"{root}/{folder}/" for root in ROOTS for folder in ("nodes", "send_targets")))
+
+
+def hollow(read: Reader) -> tuple[tuple[str, Portal, str], ...]:
+    """(path, portal, target) of every portal's folder with no record in it: an iscsiadm died between the two."""
+    top, found = f"{root(read)}/nodes", []
+    for target in read.names(top):
+        for name in read.names(f"{top}/{target}"):
+            at, place = f"{top}/{target}/{name}", portal_of(name)
+            if place is not None and place[1] != TPGT_UNKNOWN and not read.names(at):
+                found.append((at, place[0], target))
+    return tuple(found)
+
+
+def files(read: Reader) -> tuple[str, ...]:
+    """Every file of the database that iscsiadm writes."""
+    at = root(read)
+    found = [path for path, _, _ in _records(read)]
+    found += [f"{at}/ifaces/{name}" for name in read.names(f"{at}/ifaces")]
+    return (*found, *(f"{at}/send_targets/{name}/st_config" for name in read.names(f"{at}/send_targets")))
 
 
 def iface_of(read: Reader, path: str) -> str:
@@ -111,6 +160,10 @@ def node(path: str, text: str, place: tuple[Portal, int], target: str) -> Node:
     """A record from its text. Of secrets only that they are there is kept, as ********."""
     said = keyfile.values(text)
     portal, tpgt = place
+    if is_torn(text):
+        # In a folder of its portal a record is named by its iface.
+        name = DEFAULT if tpgt == TPGT_UNKNOWN else path.rpartition("/")[2]
+        return Node(Pair(name, portal, target), tpgt, path, torn=True)
     name = said.get("iface.iscsi_ifacename", DEFAULT)
     settings = {key: MASK if "password" in key else value for key, value in said.items()}
     return Node(Pair(name, portal, target), tpgt, path, settings)
@@ -119,7 +172,7 @@ def node(path: str, text: str, place: tuple[Portal, int], target: str) -> Node:
 def portal_of(name: str) -> tuple[Portal, int] | None:
     """`10.10.8.90,3260,1`, `fd00::90,3260,1`, `10.10.8.90,3260`: portal and portal group; None for anything else."""
     address, *numbers = name.split(",")
-    if not 1 <= len(numbers) <= 2 or not all(n.isascii() and n.removeprefix("-").isdigit() for n in numbers):
+    if not 1 <= len(numbers) <= 2 or not all(re.fullmatch(r"-?\d{1,10}", n, re.ASCII) for n in numbers):
         return None
     port, tpgt = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else TPGT_UNKNOWN
     try:

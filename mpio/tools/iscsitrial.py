@@ -30,7 +30,8 @@ SETTINGS = {
 LIMIT = 60.0
 
 _FAILED = re.compile(
-    r"^iscsiadm: Could not login to \[iface: (\S+), target: (\S+), portal: ([^,\s]+),(\d+)\]", re.ASCII | re.MULTILINE
+    r"^iscsiadm: Could not login to \[iface: (\S+), target: (\S+), portal: ([^,\s]+),(\d{1,5})\]",
+    re.ASCII | re.MULTILINE,
 )
 _PLACES = " ".join(reversed(ROOTS))
 _STAGE = (

@@ -16,6 +16,7 @@ NAMES = frozenset({"InitiatorName", "InitiatorAlias"})
 
 _SETTING = re.compile(r"(\s*([^\s=#][^\s=]*)\s+=\s*)(\S(?:[^\n]*\S)?)(\s*)", re.ASCII)
 _NAME = re.compile(rf"(\s*({'|'.join(sorted(NAMES))})\s*=\s*)(\S(?:[^\n]*\S)?)(\s*)", re.ASCII)
+_PASSWORD = re.compile(r"^[^=\n]*?(password(?:_in)?)\s*=[^\S\n]*(\S[^\n]*)$", re.M | re.I)
 _MENTION = re.compile(r"[\s#]*([^\s=#][^\s=]*)\s*=", re.ASCII)
 
 
@@ -39,6 +40,12 @@ def values(text: str) -> dict[str, str]:
             else:
                 found[said.key] = said.value
     return found
+
+
+def holds_secret(text: str) -> bool:
+    """Has it one in a line that is read, or in a comment? The samples of the stock file are none."""
+    said = {(found[1], found[2].strip()) for found in _PASSWORD.finditer(text)}
+    return any("password" in key for key in values(text)) or any(sample != key.lower() for key, sample in said)
 
 
 def with_values(text: str, changes: Mapping[str, str | None], separator: str = " = ") -> str:

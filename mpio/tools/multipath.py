@@ -23,13 +23,13 @@ WWIDS = "/etc/multipath/wwids"
 Table = Mapping[tuple[str, str], Mapping[str, str]]
 
 # `1234.567890 | …`; of 0.8.5 `Nov 21 15:39:00 | …`
-_TIME = re.compile(r"(?:\d+\.\d+|\w{3} [ \d]\d \d\d:\d\d:\d\d) \| ")
+_TIME = re.compile(r"^(?:\d+\.\d+|\w{3} [ \d]\d \d\d:\d\d:\d\d) \| ")
 # `/etc/multipath/conf.d/90-mpio.conf line 2, invalid keyword in the defaults section: foo`
 # `/etc/multipath.conf line 3: ignoring deprecated option "getuid_callout"`
-_BEFORE = re.compile(r"(?P<path>/.*?) line (?P<line>\d+)[,:] (?P<text>.*)")
+_BEFORE = re.compile(r"(?P<path>/.*?) line (?P<line>\d{1,10})[,:] (?P<text>.*)")
 # `ignoring extra data starting with '6' on line 4 of /etc/multipath.conf`,
 # `unmatched '}' at line 4 of /etc/multipath.conf`, `expecting '{' on line 1 of /etc/multipath.conf. found 'x'`
-_AFTER = re.compile(r"(?P<text>.*) (?:on|at) line (?P<line>\d+) of (?P<path>/.*?)(?P<rest>\. found .*)?")
+_AFTER = re.compile(r"(?P<text>.*) (?:on|at) line (?P<line>\d{1,10}) of (?P<path>/.*?)(?P<rest>\. found .*)?")
 # `missing '}' at end of /etc/multipath.conf`
 _END = re.compile(r"(?P<text>missing '}' at end) of (?P<path>/.*)")
 
@@ -129,14 +129,17 @@ def effective(text: str) -> Table:
 
     The blacklists are left out: 0.9.4 prints an entry with only a vendor or only a product with unmatched braces.
     """
-    rest = text
+    rest: list[str] = []
     blocks: list[str] = []
+    end = 0
     for found in _BLOCK.finditer(text):
-        rest = rest.replace(found[0], "", 1)
+        rest.append(text[end : found.start()])
+        end = found.end()
         if not found[1].startswith("blacklist"):
             blocks.append(found[0])
+    rest.append(text[end:])
     conf = multipathconf.parse("\n".join(blocks))
-    unread = [line for line in rest.split("\n") if line.strip()]
+    unread = [line for line in "".join(rest).split("\n") if line.strip()]
     if unread or conf.remarks:
         raise UnreadableOutput(unread[0] if unread else str(conf.remarks[0]), "multipath -t")
     if not conf.sections:

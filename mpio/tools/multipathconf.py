@@ -233,7 +233,9 @@ def devices(conf: Conf) -> tuple[Device, ...]:
         if "vendor" in found and "product" in found:
             revision = found["revision"].value if "revision" in found else ""
             name = (found["vendor"].value, found["product"].value, revision)
-            merged[name] = merged.pop(name, {}) | found
+            one = merged.pop(name, {})  # and in again, at the end
+            one.update(found)
+            merged[name] = one
     return tuple(Device(*name, values) for name, values in merged.items())
 
 

@@ -18,6 +18,7 @@ from mpio.step import Command, Part, Step
 OK, FAIL = 0, 1
 # a busy daemon answers "timeout" after uxsock_timeout (4 s) by itself, so asking again needs no pause
 ATTEMPTS = 8
+_LARGEST = (1 << 63) - 1  # of C's numbers; Python's have no end, and long ones cannot even be shown
 _BUSY = frozenset({"timeout", "fail\ntimeout"})
 _NONE = ("fail", "device not found")  # there is no such map: up to 0.9.4, and in 0.11.1
 
@@ -148,7 +149,7 @@ def daemon(run: Run) -> State:
 
 
 # `pid 412 idle`, `pid 412 configure (pending reconfigure)`
-_DAEMON = re.compile(r"pid (\d+) (\w+)( \(pending reconfigure\))?")
+_DAEMON = re.compile(r"pid (\d{1,10}) (\w+)( \(pending reconfigure\))?", re.ASCII)
 
 
 def parse_daemon(text: str) -> State:
@@ -158,11 +159,12 @@ def parse_daemon(text: str) -> State:
     return State(int(found[1]), found[2], bool(found[3]))
 
 
-_SECONDS = re.compile(r"(\d+) (chk|sec)")
+_SECONDS = re.compile(r"(\d{1,10}) (chk|sec)", re.ASCII)
 
 
-def queueing_seconds(raw: str, polling_interval: int) -> str | int | None:
-    """How long I/O without any path is held: "off", "forever", or seconds; None where multipathd does not say ("-").
+def queueing_seconds(raw: str, polling_interval: int | None) -> str | int | None:
+    """How long I/O without any path is held: "off", "forever", or seconds; None where multipathd does not say ("-"),
+    or says checks and nobody knows how long one takes.
 
     `12 chk` is what will be waited, in checks; `47 sec` is what is left while it is counting, every path lost.
     """
@@ -173,7 +175,9 @@ def queueing_seconds(raw: str, polling_interval: int) -> str | int | None:
     found = _SECONDS.fullmatch(raw)
     if not found:
         raise UnreadableOutput(raw, "multipathd's queueing")
-    return int(found[1]) * (polling_interval if found[2] == "chk" else 1)
+    if found[2] == "chk" and polling_interval is None:
+        return None
+    return int(found[1]) * (polling_interval or 1 if found[2] == "chk" else 1)
 
 
 def parse_maps(text: str) -> tuple[MapView, ...]:
@@ -181,18 +185,16 @@ def parse_maps(text: str) -> tuple[MapView, ...]:
     return tuple(_map(_object(m, text)) for m in _list(_json(text), "maps"))
 
 
-# libmultipath/print.c writes one member a line and escapes nothing
-_MEMBER = re.compile(r'^(\s*"\w+"\s*:\s*)"(.*)"(,?\s*)$', re.MULTILINE)
+# libmultipath/print.c writes one member a line and escapes nothing: a LUN that calls its product `","sysfs":"dm-0`
+# would be another map. The kernel lets no newline into the strings of an INQUIRY (scsi_sanitize_inquiry_string).
+# No blank of it is a newline: empty lines without end would be gone over once for each of them.
+_MEMBER = re.compile(r'^([^\S\n]*"\w+"[^\S\n]*:[^\S\n]*)"(.*)"(,?[^\S\n]*)$', re.MULTILINE)
 
 
 def _json(text: str) -> Mapping[str, object]:
+    said = _MEMBER.sub(lambda m: m[1] + json.dumps(m[2]) + m[3], text)
     try:
-        return _object(json.loads(text, strict=False), text)
-    except (ValueError, RecursionError):
-        pass
-    repaired = _MEMBER.sub(lambda m: m[1] + json.dumps(m[2]) + m[3], text)
-    try:
-        return _object(json.loads(repaired, strict=False), text)
+        return _object(json.loads(said, strict=False), text)
     except (ValueError, RecursionError) as e:
         line = getattr(e, "lineno", 1)
         raise UnreadableOutput("\n".join(text.split("\n")[line - 1 : line]), "multipathd") from e
@@ -268,7 +270,7 @@ def _word(said: Mapping[str, object], key: str) -> str:
 
 def _number(said: Mapping[str, object], key: str) -> int | None:
     value = said.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST else None
 
 
 def _command(why: str, *words: str) -> Command:

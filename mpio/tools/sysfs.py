@@ -23,12 +23,12 @@ NULL = ("(null)", "<NULL>")
 UNSET = ("", "default", "<empty>", *NULL)
 
 # /sys/block/sda -> ../devices/platform/host2/session1/target2:0:0/2:0:0:10/block/sda
-_ISCSI_DISK = re.compile(r"/host\d+/session(\d+)/target\d+:\d+:\d+/(\d+:\d+:\d+:\d+)/block/[^/]+$", re.ASCII)
+_ISCSI_DISK = re.compile(r"/host\d+/session(\d{1,10})/target\d+:\d+:\d+/(\d+:\d+:\d+:\d{1,20})/block/[^/]+$", re.ASCII)
 # /sys/class/iscsi_session/session1 -> ../../devices/platform/host2/session1/iscsi_session/session1
-_SESSION_HOST = re.compile(r"/host(\d+)/session\d+/iscsi_session/session\d+$", re.ASCII)
-_SESSION = re.compile(r"session(\d+)$", re.ASCII)
+_SESSION_HOST = re.compile(r"/host(\d{1,10})/session\d+/iscsi_session/session\d+$", re.ASCII)
+_SESSION = re.compile(r"session(\d{1,10})$", re.ASCII)
 _DISK = re.compile(r"sd[a-z]+$", re.ASCII)
-_DM = re.compile(r"dm-\d+$", re.ASCII)
+_DM = re.compile(r"dm-\d{1,10}$", re.ASCII)
 
 
 class Reader(Protocol):

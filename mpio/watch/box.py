@@ -15,7 +15,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from mpio.files import make_directories
+from mpio import folders
+from mpio.files import directory_mode, foreign
+from mpio.folders import Swapped
 from mpio.machine import Machine
 from mpio.watch import history, layers
 from mpio.watch.event import FORMAT, Event, document
@@ -32,7 +34,7 @@ class Box:
 
     def __init__(self, machine: Machine, say: Callable[[str], None]) -> None:
         root = machine.files.root
-        self._folder, self._current, self._older = (root + p for p in (history.FOLDER, history.CURRENT, history.OLDER))
+        self._current, self._older = root + history.CURRENT, root + history.OLDER
         self._say = say
         self._boot = (machine.files.text("/proc/sys/kernel/random/boot_id") or "").strip()[:8]
         self._states: layers.States | None = None
@@ -124,7 +126,6 @@ class Box:
     def _write(self, lines: deque[bytes]) -> None:
         """Takes from `lines` what it has written, also where it fails at the next."""
         if self._fd < 0:
-            make_directories(self._folder)
             self._open()
         size, batch = os.fstat(self._fd).st_size, bytearray()
         for line in tuple(lines):
@@ -146,12 +147,18 @@ class Box:
     def _turn_over(self) -> None:
         os.fdatasync(self._fd)
         self._shut()
-        os.replace(self._current, self._older)
+        with folders.of(self._current, follow=False) as (folder, name):
+            os.replace(name, os.path.basename(self._older), src_dir_fd=folder, dst_dir_fd=folder)
         self._open()
 
     def _open(self) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(self._current, flags, 0o600)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with folders.of(self._current, mode=directory_mode, follow=False) as (folder, name):
+            self._fd = os.open(name, flags, 0o600, dir_fd=folder)
+        at = os.fstat(self._fd)
+        if why := foreign(at) or ("it has another name, too" if at.st_nlink > 1 else ""):
+            self._shut()
+            raise Swapped(why)
         os.fchmod(self._fd, 0o600)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":

@@ -40,7 +40,7 @@ class Healing:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._absent = Absent(bars=_barred(machine))
+        self._absent = Absent(bars=barred(machine))
         self._barred = dict(self._absent.bars)  # what the file says
         self._over: queue.SimpleQueue[Tried] = queue.SimpleQueue()
         self._trying: threading.Thread | None = None
@@ -144,6 +144,7 @@ def tried(machine: Machine, site: Site, pairs: Iterable[Pair]) -> dict[Pair, Met
     wanted = tuple(p for p in pairs if str(p) not in by_hand)
     if not wanted:
         return {}
+    apply.ready(machine, lambda _said: None)
     host = look(machine, site, wanted)
     units = {u.name: u.active for u in host.units}
     if any(units.get(name) == "activating" for name in systemctl.LOGIN_UNITS):
@@ -205,9 +206,9 @@ def _differing(site: Site, host: Host, planned: topology.Pairs) -> frozenset[Pai
     return frozenset(pair for pair in found if pair is not None)
 
 
-def _barred(machine: Machine) -> dict[str, str]:
+def barred(machine: Machine) -> dict[str, str]:
     """What a watcher before us has kept; nothing where that cannot be read."""
     try:
         return {str(name): str(mark) for name, mark in json.loads(machine.files.text(BARS) or "{}").items()}
-    except (MpioError, ValueError, AttributeError):
+    except (MpioError, ValueError, AttributeError, RecursionError):
         return {}

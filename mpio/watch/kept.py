@@ -104,7 +104,10 @@ def parse(kind: type[T], text: str) -> T:
         document = json.loads(text)
         if document.pop("format") != FORMAT:
             raise ValueError("another format")
-        return typing.cast(T, _loaded(kind, document))
+        found = typing.cast(T, _loaded(kind, document))
+        for path in found.paths if isinstance(found, Kept) else ():
+            _ = path.lun  # ValueError where its place has none
+        return found
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableOutput(str(error), "what was kept") from error
 

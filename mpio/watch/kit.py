@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mpio import observe, run
+from mpio import itself, observe
 from mpio.errors import MpioError
 from mpio.host import Host
 from mpio.machine import Machine
@@ -41,5 +41,5 @@ def look(machine: Machine) -> Host:
         files={path: read.text(path) for path in paths},
         units=systemctl.units(machine.run, watching.STARTED),
         memory=observe.remembered(machine),
-        program=run.own_program(),
+        program=itself.program(),
     )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import GOING_DOWN, Damage, hosts, sans, sites, whole
 
-from mpio import topology
+from mpio import hearsay, topology
 from mpio.host import Answer, Asked, Host, Pair, Portal
 from mpio.site import Site
 
@@ -25,13 +25,14 @@ def told(host: Host, probes: dict[tuple[str, Portal], Answer]) -> Host:
     return replace(host, probes=probes, asked=(Asked(fakes.PORTAL_8, (), 0, "", fakes.SAN.targets),))
 
 
-def wanted(site: Site) -> list[Pair]:
-    """Every pair that the words of the site take, whatever the network says."""
+def wanted(site: Site, host: Host) -> list[Pair]:
+    """Every pair that the words of the site take, whatever the network says, where a portal's word is enough."""
     return [
         Pair(iface.name, found.portal, found.target)
         for found in fakes.SAN.targets
         for iface in site.ifaces
         if topology.wants_target(site, found.target) and not topology.excludes(site, found.portal)
+        if hearsay.unasked(site, host, found.portal) is None
     ]
 
 
@@ -47,7 +48,7 @@ def test_pairs_in_the_subnet_are_planned_whatever_the_probe_says(
 ) -> None:
     host = told(host, probes)
     planned = topology.pairs(site, host).planned
-    assert {p for p in wanted(site) if near(site, host, p)} <= planned.keys()
+    assert {p for p in wanted(site, host) if near(site, host, p)} <= planned.keys()
 
 
 @given(sites(), hosts(), PROBES)
@@ -57,7 +58,7 @@ def test_recorded_pairs_of_a_mesh_are_planned_whatever_the_probe_says(
 ) -> None:
     site, host = replace(site, layout="mesh"), told(host, probes)
     planned = topology.pairs(site, host).planned
-    assert {p for p in wanted(site) if host.node_of(p)} <= planned.keys()
+    assert {p for p in wanted(site, host) if host.node_of(p)} <= planned.keys()
 
 
 @given(sites(), hosts(), PROBES)
@@ -67,7 +68,7 @@ def test_a_pair_across_subnets_without_a_record_needs_an_answer(
 ) -> None:
     site, host = replace(site, layout="mesh"), told(host, probes)
     made = topology.pairs(site, host)
-    for pair in wanted(site):
+    for pair in wanted(site, host):
         if host.node_of(pair) is None and not near(site, host, pair):
             nic = host.nic(next(i.nic for i in site.ifaces if i.name == pair.iface))
             answers = (
@@ -91,9 +92,10 @@ def test_a_subnet_layout_never_crosses(site: Site, host: Host, probes: dict[tupl
 def test_every_pair_of_the_site_is_planned_or_left_out_with_a_reason(
     site: Site, host: Host, probes: dict[tuple[str, Portal], Answer]
 ) -> None:
-    made = topology.pairs(site, told(host, probes))
+    host = told(host, probes)
+    made = topology.pairs(site, host)
     left = {x.pair for x in made.left_out}
-    assert set(wanted(site)) == made.planned.keys() | left
+    assert set(wanted(site, host)) == made.planned.keys() | left
     assert not made.planned.keys() & left
     assert all(x.reason for x in made.left_out)
     assert set(made.silent or {}) <= made.planned.keys()

@@ -132,7 +132,7 @@ def without(text: str, *lines: str) -> str:
 _made: WeakKeyDictionary[Guest, set[str]] = WeakKeyDictionary()
 
 
-def _kept(guest: Guest, name: str, make: Callable[[], Prague]) -> Prague:
+def kept(guest: Guest, name: str, make: Callable[[], Prague]) -> Prague:
     made = _made.setdefault(guest, set())
     if name in made:
         guest.restore(name)
@@ -154,7 +154,7 @@ def bare(guest: Guest) -> Prague:
         guest.check("python3", "-m", "compileall", "-q", "/opt/mpio/src/mpio", timeout=240)
         return host
 
-    return _kept(guest, "bare", make)
+    return kept(guest, "bare", make)
 
 
 def applied(guest: Guest) -> Prague:
@@ -166,4 +166,4 @@ def applied(guest: Guest) -> Prague:
         assert (first["left"], first["exit"]) == ([], 0), first
         return host
 
-    return _kept(guest, "applied", make)
+    return kept(guest, "applied", make)

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from mpio.lab.guest import Guest
 from vm import hosts
 from vm.hosts import ALIASES, TARGETS, Prague
 from vm.readback import is_as_the_site_says
@@ -145,35 +144,3 @@ def test_a_second_changing_verb_is_told_who_is_at_work(applied: Prague) -> None:
     assert second.json["error"]["code"] == "busy", second
     assert "apply, pid" in second.json["error"]["message"], second
     assert first[0].code == 0, first[0]
-
-
-KILLED_AT = (
-    "test -e /etc/multipath/conf.d/90-mpio.conf",
-    f"test -e '{{database}}/nodes/{TARGETS[0]}'",
-    "test -e {database}/ifaces/sw-iscsi-0",
-    "test -e /sys/class/iscsi_session/*1",
-)
-
-
-@pytest.mark.everywhere
-@pytest.mark.parametrize(
-    "points", [KILLED_AT[:2], pytest.param(KILLED_AT, marks=pytest.mark.nightly)], ids=["two", "four"]
-)
-def test_an_apply_that_is_killed_anywhere_is_finished_by_the_next(guest: Guest, points: tuple[str, ...]) -> None:
-    host = hosts.bare(guest)
-    kill = """
-        mpio apply --yes >/dev/null 2>&1 & mpio=$!
-        until sh -c "$1"; do kill -0 $mpio || exit 8; done
-        kill -KILL $mpio; wait $mpio
-        test $? = 137
-    """
-    for point in points:
-        at = point.format(database=host.database)
-        done = host.guest.run(("sh", "-c", kill, "sh", at), timeout=120)
-        assert done.code == 0, f"{at}: {done}"
-    host.mpio("apply", "--yes")
-    is_as_the_site_says(host)
-    # Nothing is left that mpio does not know as its own.
-    host.mpio("teardown", "--yes")
-    left = f"iscsiadm -m session; iscsiadm -m node; dmsetup ls; ls {host.database}/ifaces"
-    assert host.state(left) == "No devices found\n"

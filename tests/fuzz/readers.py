@@ -1,0 +1,15 @@
+"""The table of all readers that are fuzzed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import of_host
+import of_mpio
+import of_programs
+import whole_host
+from fuzzed import Reader
+
+EVERY: tuple[Reader, ...] = (*of_programs.READERS, *of_host.READERS, *of_mpio.READERS, *whole_host.READERS)
+READERS: Mapping[str, Reader] = MappingProxyType({reader.name: reader for reader in EVERY})
