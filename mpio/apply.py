@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from mpio import iscsilock, lock, memory, observe, plan, settle
+from mpio import iscsilock, lock, logins, memory, observe, plan, settle
 from mpio.errors import Interrupted, MpioError
 from mpio.files import PRIVATE
 from mpio.findings import Finding, finding
@@ -85,10 +85,9 @@ def site(machine: Machine, wanted: Site, asked: Asked, tell: Tell) -> Outcome:
         remember(machine, outcome.host)
         outcome.plan = plan.steps(wanted, outcome.host, asked.forced)
         outcome.left = asked.of(wanted, outcome.host, outcome.plan)
-        # What failed is not tried again; what was done and is called for again gets one more chance, for somebody
-        # else may
-        # have changed it back in between (multipathd writes recovery_tmo as well); a round that repeats the last one
-        # ends it.
+        # What failed is not tried again; what was done and is called for again gets one more chance, for somebody else
+        # may have changed it back in between (multipathd writes recovery_tmo as well); a round that repeats the last
+        # one ends it.
         fresh = tuple(s for s in outcome.left if key(s) not in outcome.failed and tries[key(s)] < 2)
         if not fresh or {key(s) for s in fresh} == last:
             break
@@ -139,41 +138,54 @@ def carry_out(machine: Machine, steps: Iterable[Step], outcome: Outcome, tell: T
 
     What fails is kept and the rest goes on, since the next look decides; `strict` stops there, for what takes away.
     """
-    steps = tuple(steps)
+    steps = _mended(machine, tuple(steps), outcome, tell)
+    if strict and outcome.failed:
+        return
     note(machine, steps)
     for step in steps:
         if not iscsiadm.is_login(step):
             _one(machine, step, outcome, tell)
             if strict and outcome.failed:
                 return
-    logins = [s for s in steps if isinstance(s, Command) and iscsiadm.is_login(s)]
+    todo = {p: s for s in steps if isinstance(s, Command) and iscsiadm.is_login(s) and (p := iscsiadm.pair_of(s))}
     if not outcome.one_login:
-        _at_once(machine, logins, outcome, tell)
+        _at_once(machine, todo.values(), outcome, tell)
         return
-    # Arrays lock out who fails too often: one of each target goes first, and what it refuses is not sent it again.
-    first = list({_target(step): step for step in reversed(logins)}.values())
-    _at_once(machine, first, outcome, tell)
-    refused = {
-        _target(s) for s in first if outcome.failed.get(key(s), (s, "", 0))[2] == iscsierr.Code.LOGIN_AUTH_FAILED
-    }
-    rest = [s for s in logins if s not in first]
-    for step in (s for s in rest if _target(s) in refused):
+    # What refuses the first of its logins is not sent the others.
+    planned = outcome.plan.pairs.planned if outcome.plan else {}
+    first = logins.first(todo, planned)
+    _at_once(machine, [todo[p] for p in first], outcome, tell)
+    refused = {logins.group(p, planned) for p in first if _refused(outcome, todo[p])}
+    rest = [p for p in todo if p not in first]
+    for step in (todo[p] for p in rest if logins.group(p, planned) in refused):
         said = "not tried: the target has just refused this login"
         outcome.failed[key(step)] = (step, said, int(iscsierr.Code.LOGIN_AUTH_FAILED))
         tell(step, said)
-    _at_once(machine, [s for s in rest if _target(s) not in refused], outcome, tell)
+    _at_once(machine, [todo[p] for p in rest if logins.group(p, planned) not in refused], outcome, tell)
 
 
-def _target(step: Command) -> str:
-    pair = iscsiadm.pair_of(step)
-    return pair.target if pair else ""
+def _refused(outcome: Outcome, step: Command) -> bool:
+    return outcome.failed.get(key(step), (step, "", 0))[2] == iscsierr.Code.LOGIN_AUTH_FAILED
 
 
-def _at_once(machine: Machine, logins: list[Command], outcome: Outcome, tell: Tell) -> None:
-    if not logins:
+def _mended(machine: Machine, steps: tuple[Step, ...], outcome: Outcome, tell: Tell) -> tuple[Step, ...]:
+    """Mend what is torn first; the steps that remain. A record that is whole by now was just written by somebody else:
+    it is not made anew, and not noted as mpio's own.
+    """
+    whole: set[object] = set()
+    torn = [s for s in steps if isinstance(s, Write) and s.torn]
+    for step in torn:
+        _one(machine, step, outcome, tell)
+        if key(step) in outcome.failed or machine.files.text(step.path) != step.text:
+            whole.add(step.torn)
+    return tuple(s for s in steps if s not in torn and iscsiadm.remade(s) not in whole)
+
+
+def _at_once(machine: Machine, todo: Collection[Command], outcome: Outcome, tell: Tell) -> None:
+    if not todo:
         return
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(logins))) as pool:
-        for future in [pool.submit(_one, machine, s, outcome, tell) for s in logins]:
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(todo))) as pool:
+        for future in [pool.submit(_one, machine, s, outcome, tell) for s in todo]:
             future.result()
 
 
@@ -213,13 +225,11 @@ def _one(machine: Machine, step: Step, outcome: Outcome, tell: Tell) -> None:
     tell(step, "")
     try:
         if isinstance(step, Write):
-            if step.text is None:
-                machine.files.remove(step.path)
-            elif step.secret or iscsidb.is_record(step.path):
+            if step.torn or (step.text is not None and (step.secret or iscsidb.is_record(step.path))):
                 with iscsilock.hold():
-                    machine.files.write(step.path, step.text, step.mode, beside=iscsidb.beside(step.path))
+                    _write(machine, step)
             else:
-                machine.files.write(step.path, step.text, step.mode)
+                _write(machine, step)
         else:
             done = machine.run(*step.argv, ok=None, timeout=_limit(step))
             if done.code not in step.ok:
@@ -232,6 +242,17 @@ def _one(machine: Machine, step: Step, outcome: Outcome, tell: Tell) -> None:
         tell(step, error.message)
         return
     outcome.done.append(step)
+
+
+def _write(machine: Machine, step: Write) -> None:
+    """Under open-iscsi's lock nobody else is just writing a record: what is torn now was left so."""
+    if step.torn and not ((text := machine.files.text(step.path)) is not None and iscsidb.is_torn(text)):
+        return
+    if step.text is None:
+        machine.files.remove(step.path)
+    else:
+        beside = iscsidb.beside(step.path) if step.secret or iscsidb.is_record(step.path) else ""
+        machine.files.write(step.path, step.text, step.mode, beside=beside)
 
 
 def _limit(step: Command) -> float | None:

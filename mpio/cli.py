@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
+from types import TracebackType
 from typing import Any, TextIO
 
-from mpio import inherited
+from mpio import fault, inherited
 from mpio.console import Console
 from mpio.errors import Exit, Interrupted, MpioError
 from mpio.shortage import of as shortage_of
@@ -43,6 +45,11 @@ def main(argv: list[str]) -> int:
             raise
     if short is not None:  # said here, where all that the failed call held is free again
         _said(_console(argv), _verb(argv), short)
+    _flush()
+    return code
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         # Python tries once more at its end to write what is left, and ends with 120 where that fails.
         with contextlib.suppress(ValueError):
@@ -50,7 +57,6 @@ def main(argv: list[str]) -> int:
                 stream.flush()
             except OSError:
                 _into_nothing(stream)
-    return code
 
 
 def _main(argv: list[str]) -> int:
@@ -67,6 +73,7 @@ def _main(argv: list[str]) -> int:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     threading.excepthook = _of_a_thread
+    sys.excepthook = partial(_of_ours, argv)  # where nobody catches: what calls `main` in Python sees the error itself
     verb, console = _verb(argv), _console(argv)
     try:
         code = _run(argv, verb)
@@ -141,13 +148,16 @@ def _into_nothing(stream: TextIO) -> None:
 
 
 def _of_a_thread(args: threading.ExceptHookArgs) -> None:
-    """A thread that had to end for a shortage says so in a sentence, too."""
-    short = shortage_of(args.exc_value) if args.exc_value else None
-    if short is None:
-        threading.__excepthook__(args)
-        return
-    with contextlib.suppress(OSError, MemoryError):
-        Console().error("", short)
+    """A thread that had to end says so in a sentence, too."""
+    if args.exc_value:
+        with contextlib.suppress(OSError, MemoryError):
+            Console().error("", shortage_of(args.exc_value) or fault.of(args.exc_value))
+
+
+def _of_ours(argv: list[str], _: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """What reaches Python itself is a mistake of ours: a sentence instead of a trace. Python ends with 1 after it."""
+    _said(_console(argv), _verb(argv), fault.of(error))
+    _flush()
 
 
 def _output(argv: list[str]) -> str:

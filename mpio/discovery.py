@@ -36,7 +36,7 @@ def portals(words: Iterable[str], site: Site) -> tuple[Portal, ...]:
             mistakes.append(str(error))
     if mistakes:
         raise UsageError("\n".join(mistakes), "mpio discover 10.10.8.90 10.10.9.90:3260")
-    return tuple(named) or tuple(p for p in site.portals if not topology.excludes(site, p))
+    return tuple(named) or tuple(p for p in site.portals if not hearsay.excludes(site, p))
 
 
 def through(site: Site, host: Host) -> tuple[SiteIface, ...]:

@@ -109,8 +109,10 @@ class Files:
     def sync(self, paths: Iterable[str], since: float) -> None:
         """Have on the disk what others have written into these files since then. That one is gone is no error."""
         for path in paths:
-            with _explained(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                fd = os.open(self.root + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            # What others may lead elsewhere is not ours to open, nor a reason to end.
+            with _explained(path), contextlib.suppress(FileNotFoundError, NotADirectoryError, Swapped):
+                with folders.of(self.root + path) as (folder, name):
+                    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
                 with os.fdopen(fd, "rb"):
                     if os.fstat(fd).st_mtime >= since:
                         os.fsync(fd)
@@ -126,10 +128,7 @@ class Files:
         they like, but lead it nowhere else.
         """
         content = data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")
-        with (
-            _explained(path),
-            folders.of(self.root + path, mode=directory_mode, named=True) as (folder, name),
-        ):
+        with _explained(path), folders.of(self.root + path, mode=directory_mode, named=True) as (folder, name):
             _replace(_Place(folder, name, folder), content, mode, durable)
 
     def remove(self, path: str) -> None:

@@ -17,7 +17,10 @@ from dataclasses import dataclass
 LINKS = 40  # as many as the kernel follows (path_resolution(7))
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_STAFF = 50  # Debian's group `staff`, which may put programs below /usr/local (base-passwd)
+
 Mode = Callable[[str], int]
+Alike = Callable[[os.stat_result], bool]  # is the group of a folder, which may write it, as good as its owner?
 
 
 class Swapped(OSError):
@@ -33,14 +36,67 @@ def callers(owner: int = 0) -> frozenset[int]:
     return frozenset({owner, os.geteuid(), int(caller) if caller.isdecimal() else owner})
 
 
-def loose(fd: int) -> str:
+@contextlib.contextmanager
+def without_sudo() -> Iterator[None]:
+    """For what root leaves on the host: a unit has been started by nobody, and who came by sudo may lose that right."""
+    caller = os.environ.pop("SUDO_UID", None)
+    try:
+        yield
+    finally:
+        if caller is not None:
+            os.environ["SUDO_UID"] = caller
+
+
+def of_owner(status: os.stat_result) -> bool:
+    """A group of its owner's alone, as distributions make one for each user: with umask 002 it may write all that is
+    theirs (pam_umask(8), usergroups).
+    """
+    import grp  # where a group may write, and else never: they may ask a server
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    named = (user.pw_gid, user.pw_name) == (status.st_gid, group.gr_name)
+    return status.st_uid != 0 and named and not {*group.gr_mem} - {user.pw_name}
+
+
+def of_caller(status: os.stat_result) -> bool:
+    """The same, of who runs this."""
+    return status.st_uid == os.geteuid() and of_owner(status)
+
+
+def of_staff(status: os.stat_result) -> bool:
+    """Debian's /usr/local: what its group puts there root runs anyway, by its PATH."""
+    import grp
+
+    try:
+        staff = status.st_uid == 0 and status.st_gid == _STAFF and grp.getgrgid(_STAFF).gr_name == "staff"
+    except KeyError:
+        return False
+    return staff or of_caller(status)
+
+
+def loose(fd: int, alike: Alike = of_caller) -> str:
     """Why others may put something else in the place of what is in this open folder; empty: they may not."""
+    return _shared(fd, alike, stat.S_ISVTX)
+
+
+def shared(fd: int) -> str:
+    """Why others may put anything into this open folder; empty: they may not."""
+    return _shared(fd, of_caller, 0)
+
+
+def _shared(fd: int, alike: Alike, but: int) -> str:
     status = os.fstat(fd)
     if status.st_uid not in callers():
         return f"it is owned by user {status.st_uid}"
     mode = stat.S_IMODE(status.st_mode)
-    others = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and (status.st_gid != 0 or _listed(fd)))
-    return f"its mode is {mode:04o}" if others and not mode & stat.S_ISVTX else ""
+    if mode & but or not mode & (stat.S_IWOTH | stat.S_IWGRP):
+        return ""
+    closed = not mode & stat.S_IWOTH and (status.st_gid == 0 or alike(status)) and not _listed(fd)
+    return "" if closed else f"its mode is {mode:04o}"
 
 
 def _listed(fd: int) -> bool:
@@ -58,20 +114,24 @@ class _Way:
     fd: int
     here: str
     left: list[str]
+    alike: Alike
     links: int = LINKS
     loose: str = ""  # the first folder on the way that others may change
 
 
 @contextlib.contextmanager
-def of(path: str, *, mode: Mode | None = None, named: bool = False, follow: bool = True) -> Iterator[tuple[int, str]]:
+def of(
+    path: str, *, mode: Mode | None = None, named: bool = False, follow: bool = True, alike: Alike = of_caller
+) -> Iterator[tuple[int, str]]:
     """The open folder of a file, and the file's name in it, for os.open(…, dir_fd=…) and its kind.
 
     With `mode` folders that are missing are made, durably and whatever the umask, each with the mode that it says. A
     link at the end is followed, unless `follow` is False. Raises Swapped where others may change a folder on the way;
-    `named` is for what a caller names, which may lie in a folder of somebody else: there no link is followed.
+    `named` is for what a caller names, which may lie in a folder of somebody else: there no link is followed. `alike`
+    says which groups do not count as others.
     """
     start = "/" if path.startswith("/") else "."
-    way = _Way(os.open(start, _FOLDER), start, _names(path))
+    way = _Way(os.open(start, _FOLDER), start, _names(path), alike)
     try:
         _look(way, named)
         while len(way.left) > 1 or (follow and _at_link(way)):
@@ -98,7 +158,7 @@ def _names(path: str) -> list[str]:
 
 
 def _look(way: _Way, named: bool) -> None:
-    if why := loose(way.fd):
+    if why := loose(way.fd, way.alike):
         if not named:
             raise Swapped(f"others may change {way.here}: {why}")
         way.loose = way.loose or way.here
@@ -165,5 +225,6 @@ def _turn(way: _Way, name: str) -> None:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     way.left[:1] = _names(leads) or ["."]
     if leads.startswith("/"):
+        top = os.open("/", _FOLDER)
         os.close(way.fd)
-        way.fd, way.here = os.open("/", _FOLDER), "/"
+        way.fd, way.here = top, "/"

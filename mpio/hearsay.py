@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -19,10 +19,16 @@ from mpio.host import Asked, Found, Host, Portal, Session
 if TYPE_CHECKING:
     from mpio.site import Site
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 # So much one portal may name for the site. Each line is a record, a login and a session for each iface: no array that
 # a host is to use comes near it, and san.targets narrows those that do.
 LINES = 1024
 PORTALS = 128
+# So many times as much is judged: arrays list their other networks, too, which no host goes by. Who names more for the
+# site has none of it looked at.
+JUDGED = 8
 
 
 class Reason(StrEnum):
@@ -32,6 +38,7 @@ class Reason(StrEnum):
     EXCLUDED = "san.exclude has its portal"
     STRANGE = "no SAN may send a host to that address"
     FOREIGN = "the address is in no network of the site's NICs, and san.portals does not name it"
+    UNTOLD = "a NIC of the site has no address, which may be in its network; san.portals does not name it"
     DENIED = "the portal at that address does not say so itself"
     FLOOD = "its portal names too much to be believed"
 
@@ -69,39 +76,61 @@ def strange(portal: Portal) -> bool:
     )
 
 
-def unasked(site: Site, host: Host, portal: Portal) -> Reason | None:
-    """Why nobody but the administrator may send this host to that address; None where a portal's word is enough."""
-    if excludes(site, portal):
-        return Reason.EXCLUDED
-    if portal in site.portals:
-        return None
-    if strange(portal) or _own(site, host, portal):
-        return Reason.STRANGE
-    nics = [nic for i in site.ifaces if (nic := host.nic(i.nic)) is not None]
-    # Where no NIC speaks its IP version nothing can connect there, which says enough.
-    if any(nic.on_link(portal) for nic in nics) or not any(nic.speaks(portal) for nic in nics):
-        return None
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What addresses are judged against: `own` are those of the site's NICs and their networks' broadcast addresses,
+    `said` the portals that a record or the administrator names; `bare` where a NIC is gone or has no address, so that
+    its networks are not known.
+    """
+
+    site: Site
+    own: frozenset[_Address]
+    networks: frozenset[_Network]
+    said: frozenset[Portal]
+    bare: bool
+
+    def against(self, portal: Portal) -> Reason | None:
+        if excludes(self.site, portal):
+            return Reason.EXCLUDED
+        if portal in self.site.portals:
+            return None
+        address = ipaddress.ip_address(portal.address)
+        if strange(portal) or address in self.own:
+            return Reason.STRANGE
+        # Where no NIC speaks its IP version nothing can connect there, which says enough.
+        near = any(address in network for network in self.networks)
+        if near or portal in self.said or not any(n.version == address.version for n in self.networks):
+            return None
+        return Reason.UNTOLD if self.bare else Reason.FOREIGN
+
+
+def _ground(site: Site, host: Host) -> _Ground:
+    nics = [host.nic(i.nic) for i in site.ifaces]
+    each = [[ipaddress.ip_interface(a) for a in nic.addresses] if nic else [] for nic in nics]
+    every = [one for nic in each for one in nic]
+    # a network of two addresses or one has none for broadcasts (RFC 3021)
+    shared = {one.network.broadcast_address for one in every if one.version == 4 and one.network.prefixlen < 31}
     # A record is somebody's word, too, and so is a portal that was named to `discover`.
     ifaces = {i.name for i in site.ifaces}
-    said = any(n.pair.portal == portal and n.pair.iface in ifaces for n in host.nodes)
-    return None if said or any(portal == asked.portal for asked in host.asked) else Reason.FOREIGN
+    said = {n.pair.portal for n in host.nodes if n.pair.iface in ifaces} | {asked.portal for asked in host.asked}
+    return _Ground(
+        site,
+        own=frozenset({one.ip for one in every} | shared),
+        networks=frozenset(one.network for one in every),
+        said=frozenset(said),
+        bare=any(all(one.ip.is_link_local for one in nic) for nic in each),
+    )
 
 
-def _own(site: Site, host: Host, portal: Portal) -> bool:
-    """Is it this host's own address, or the broadcast address of one of its networks?"""
-    address = ipaddress.ip_address(portal.address)
-    for nic in (host.nic(i.nic) for i in site.ifaces):
-        for own in (ipaddress.ip_interface(a) for a in (nic.addresses if nic else ())):
-            # a network of two addresses or one has none for broadcasts (RFC 3021)
-            shared = own.version == 4 and own.network.prefixlen < 31
-            if address == own.ip or (shared and address == own.network.broadcast_address):
-                return True
-    return False
+def unasked(site: Site, host: Host, portal: Portal) -> Reason | None:
+    """Why nobody but the administrator may send this host to that address; None where a portal's word is enough."""
+    return _ground(site, host).against(portal)
 
 
 def words(site: Site, host: Host) -> dict[Portal, Word]:
     """What each answer is worth, by the portal that gave it."""
-    alone = {asked.portal: _alone(site, host, asked) for asked in host.asked}
+    ground = _ground(site, host)
+    alone = {asked.portal: _alone(ground, asked) for asked in host.asked}
     speaks = {portal: word for portal, word in alone.items() if not word.flood and _answered(host, portal)}
 
     def denied(by: Portal, found: Found) -> bool:
@@ -123,30 +152,27 @@ def taken(site: Site, host: Host) -> frozenset[Found]:
     return frozenset(found.values())
 
 
-def _alone(site: Site, host: Host, asked: Asked) -> Word:
+def _alone(ground: _Ground, asked: Asked) -> Word:
     """An answer judged without what others say."""
-    against: dict[Portal, Reason | None] = {}
-    wants: dict[str, bool] = {}
-    good: set[Found] = set()
-    left: dict[Found, Reason] = {}
-    for found in asked.found:
-        if found.target not in wants:
-            wants[found.target] = wants_target(site, found.target)
-        if not wants[found.target]:
-            left[found] = Reason.GLOBS
-            continue
-        if found.portal not in against:
-            against[found.portal] = unasked(site, host, found.portal)
-        reason = against[found.portal]
-        if reason is None:
-            good.add(found)
-        else:
-            left[found] = reason
-    portals = len({found.portal for found in good})
-    if len(good) <= LINES and portals <= PORTALS:
-        return Word(frozenset(good), left)
-    flood = f"it names {len(good)} targets at {portals} portals for the site; at most {LINES} at {PORTALS} are believed"
-    return Word(frozenset(), {**left, **dict.fromkeys(good, Reason.FLOOD)}, flood)
+    wants = {target: wants_target(ground.site, target) for target in {found.target for found in asked.found}}
+    wanted = frozenset(found for found in asked.found if wants[found.target])
+    left = {found: Reason.GLOBS for found in asked.found if not wants[found.target]}
+    if flood := _flood(wanted, JUDGED):
+        return Word(frozenset(), left | dict.fromkeys(wanted, Reason.FLOOD), flood)
+    against = {portal: ground.against(portal) for portal in {found.portal for found in wanted}}
+    left |= {found: reason for found in wanted if (reason := against[found.portal]) is not None}
+    good = wanted - left.keys()
+    if flood := _flood(good, 1):
+        return Word(frozenset(), left | dict.fromkeys(good, Reason.FLOOD), flood)
+    return Word(good, left)
+
+
+def _flood(lines: Collection[Found], times: int) -> str:
+    """How much these name where that is more than so many times what is believed of one portal."""
+    portals = len({found.portal for found in lines})
+    if len(lines) <= times * LINES and portals <= times * PORTALS:
+        return ""
+    return f"it names {len(lines)} targets at {portals} portals for the site; at most {LINES} at {PORTALS} are believed"
 
 
 def _answered(host: Host, portal: Portal) -> bool:

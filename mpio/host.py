@@ -57,9 +57,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network interface. `addresses` in CIDR form; `carrier` None while it is down; `rp_filter` effective:
-    max(all, own).
-    """
+    """A NIC: `addresses` in CIDR form, `carrier` None while down, `rp_filter` effective: max(all, own)."""
 
     name: str
     hwaddress: str = ""
@@ -219,9 +217,11 @@ class User:
     dev: str
     kind: str
     name: str
+    space: str = ""  # in whose mount namespace, of what is mounted elsewhere only
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} on {self.dev}"
+        space = f" (in the mount namespace of {self.space})" if self.space else ""
+        return f"{self.kind} {self.name}{space} on {self.dev}"
 
 
 Keywords = Mapping[str, Mapping[str, str]]

@@ -23,6 +23,7 @@ _PARTS = {
 KINDS = (("LVM-", "lvm"), ("CRYPT-", "dm"), ("part", "partition"), ("mpath-", "map"))
 # multipathd has every path open for its checkers; udev's workers (udevadm under another name) come and go.
 KEEPERS = frozenset({"multipathd", "systemd-udevd", "udevadm"})
+UNASKED = "unasked"  # the kind of a user of whom nobody knows whether there is one
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -30,7 +31,8 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
     """The users of every map and of every disk, each under the device it would lose.
 
     A disk in a map can only be held open: the kernel lets nobody but its map claim it. `deep` looks at the descriptors
-    of every process too, which takes a while on a busy host.
+    of every process too, which takes a while on a busy host. Of mpio's own processes only those that have a map open
+    count: a drill reads it. A disk they only ask who it is, and may hang there when it is gone.
     """
     tops = [m.dm for m in host.maps] + [p.dev for p in host.paths if not p.dm]
     stacked = {dev: top for top in tops for dev in _above(read, top)}
@@ -45,16 +47,17 @@ def users(read: sysfs.Reader, host: Host, deep: bool) -> tuple[User, ...]:
         if dev != top and kind not in ("map", "partition") and not dev.startswith("loop"):
             name = sysfs.word(read, f"/sys/class/block/{dev}/dm/name") or dev
             found[User(top, kind, name)] = None
-    for dev, place in _mounts(read, numbers):
-        found[User(stacked[dev], "mount", place)] = None
+    for dev, place, space in _mounts(read, numbers):
+        found[User(stacked[dev], "mount", place, space)] = None
     for dev in _swaps(read):
         if dev in stacked:
             found[User(stacked[dev], "swap", f"/dev/{dev}")] = None
     if deep:
         for path in host.paths:
             stacked |= dict.fromkeys(_own(read, path.dev), path.dev) if path.dm else {}
+        mapped = {m.dm for m in host.maps}
         for dev, pid in _opened(read, stacked):
-            if _program(read, pid) not in KEEPERS:
+            if _program(read, pid) not in KEEPERS and (stacked[dev] in mapped or not _is_mpio(read, pid)):
                 found[_process(read, stacked[dev], pid)] = None
     return tuple(found)
 
@@ -83,7 +86,7 @@ def claims(files: Files, host: Host) -> tuple[User, ...]:
     asked = (p for p in host.paths if not p.dm and p.sid in alive and p.device_state == "running")
     asked = (p for p in asked if p.dev not in named)
     said = ((p.dev, _claimed(files, host, p)) for p in asked)
-    found = tuple(User(dev, *one) for dev, one in said if one and "cannot be asked" not in one[1])
+    found = tuple(User(dev, *one) for dev, one in said if one and one[0] != UNASKED)
     # multipathd may have taken one since the look: its map is no user
     return tuple(u for u in found if not files.names(f"/sys/class/block/{u.dev}/holders"))
 
@@ -122,21 +125,23 @@ def of_disks(files: Files, host: Host, disks: Iterable[Path]) -> tuple[User, ...
 
 
 def _claimed(files: Files, host: Host, path: Path) -> tuple[str, str] | None:
-    """(kind, name) of who has the claim of a disk that is in no map; None where nobody has."""
+    """(kind, name) of who has the claim of a disk that is in no map, UNASKED where the disk is better not asked;
+    None where nobody has.
+    """
     session = next((s for s in host.sessions if s.sid == path.sid), None)
     if session is None or sysfs.host_state(files, session.host) != "running":
         # The kernel lets nobody open a disk while it mends its host: we would wait with it.
-        return "claim", "(cannot be asked: the kernel's error handling has its host)"
+        return UNASKED, "claim (the kernel's error handling has its host)"
     if "1" in (sysfs.word(files, f"/sys/class/block/{path.dev}/{name}") for name in ("ro", "removable")):
         # Of such a disk the kernel wants to know first whether it has a medium, and the disk may be dead.
-        return "claim", "(cannot be asked: the kernel would ask the disk for its medium)"
+        return UNASKED, "claim (the kernel would ask the disk for its medium)"
     try:
         os.close(os.open(f"{files.root}/dev/{path.dev}", os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK))
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.ENODEV):  # it serves nobody any more
             return None
         if error.errno != errno.EBUSY:
-            return "claim", f"(cannot be asked: {error.strerror})"
+            return UNASKED, f"claim ({error.strerror})"
     else:
         return None
     named = users(files, Host(paths=(path,)), deep=False)
@@ -175,9 +180,10 @@ def _processes(read: sysfs.Reader) -> Iterator[str]:
     return (name for name in read.names("/proc") if name.isdigit())
 
 
-def _mounts(read: sysfs.Reader, numbers: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """(device, mount point) from the mount table of every mount namespace that can be read, and of each root in it: one
-    that was changed (chroot) sees only what is below. What is mounted elsewhere only is said with who has it so.
+def _mounts(read: sysfs.Reader, numbers: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(device, mount point, space) from the mount table of every mount namespace that can be read, and of each root in
+    it: one that was changed (chroot) sees only what is below. `space` is who has it so of what is mounted elsewhere
+    only.
     """
     seen: set[tuple[str, str]] = set()
     said: set[tuple[str, str]] = set()
@@ -194,8 +200,7 @@ def _mounts(read: sysfs.Reader, numbers: dict[str, str]) -> Iterator[tuple[str, 
             for dev in (numbers[words[2]],) if words[2] in numbers else _of_btrfs(read, line, numbers.values()):
                 if (dev, place) not in said:
                     said.add((dev, place))
-                    who = f"{sysfs.word(read, f'/proc/{pid}/comm')}, {pid}"
-                    yield dev, place if pid in ("self", "1") else f"{place} (in the mount namespace of {who})"
+                    yield dev, place, "" if pid in ("self", "1") else f"{sysfs.word(read, f'/proc/{pid}/comm')}, {pid}"
 
 
 def _of_btrfs(read: sysfs.Reader, line: str, devs: Collection[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from mpio import folders
+from mpio import folders, trust
 from mpio.errors import UsageError
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,19 +26,32 @@ def program() -> tuple[str, ...]:
 
 
 def may_stay(program: tuple[str, ...]) -> None:
-    """That root may leave a unit that starts this program. Raises UsageError where others may change it."""
+    """That root may leave a unit that starts this program. Raises UsageError where others may change it, among them
+    who came by sudo.
+    """
     search = next((word.removeprefix("PYTHONPATH=") for word in program if word.startswith("PYTHONPATH=")), "")
     interpreter = next(word for word in program if word.startswith("/") and word != "/usr/bin/env")
     for path in (interpreter, _HERE, *filter(None, search.split(":"))):
         try:
-            with folders.of(path) as (folder, name):
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            with folders.without_sudo(), folders.of(path) as (folder, name):
+                why = _loose(folder, name)
         except FileNotFoundError:
             continue  # who may make it is who may change the folder above, which was looked at
         except OSError as e:
             raise _refused(path, str(e.strerror)) from e
-        if status.st_uid not in folders.callers() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _refused(path, "others may change it")
+        if why:
+            raise _refused(path, f"others may change it: {why}")
+
+
+def _loose(folder: int, name: str) -> str:
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            return folders.shared(fd)  # sticky or not: who may add a module there is imported
+        return trust.wrong(status, folders.callers(), stat.S_IWGRP | stat.S_IWOTH)
+    finally:
+        os.close(fd)
 
 
 def _refused(path: str, why: str) -> UsageError:

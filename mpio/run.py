@@ -106,7 +106,7 @@ class Runner:
                     raise folders.Swapped(why)
                 with folders.readable(way) as names:
                     taken = {n.partition("-")[0] for n in os.listdir(names)}
-        except folders.Swapped as e:
+        except OSError as e:
             raise CannotWrite(f"cannot record into {self.record}: {e.strerror}", "name a folder of your own") from e
         number = next(n for n in self._numbers if f"{n:05}" not in taken)
         # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.

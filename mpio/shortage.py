@@ -20,11 +20,13 @@ _OF_ERRNO = {
     errno.EMFILE: _DESCRIPTORS,
     errno.ENFILE: _DESCRIPTORS,
     errno.ENOMEM: _MEMORY,
+    errno.ENOBUFS: _MEMORY,  # of sockets
     errno.EAGAIN: _PROCESSES,  # what fork says where no more may run
     errno.ENOSPC: ("no room or no inode is left", f"make room (df, df -i); {AGAIN}"),
     errno.EDQUOT: ("the quota is used up", f"make room; {AGAIN}"),
     errno.EROFS: ("a file system is mounted read-only", f"see why (dmesg), mount it for writing; {AGAIN}"),
     errno.EIO: ("a file system cannot be read or written", "look at the kernel's log: dmesg"),
+    errno.ESTALE: ("a file system has gone", f"mount it anew; {AGAIN}"),
 }
 _THREAD = "start new thread"  # "can't start new thread", "cannot …": CPython's words, 3.11 to 3.14
 
@@ -47,8 +49,8 @@ def of(error: BaseException) -> Shortage | None:
         # Libraries are mapped: the loader's words are about memory and descriptors, too.
         what = f"a part of mpio cannot be loaded: {error.name or 'unknown'}: {error}"
         return Shortage(what, "look for memory and descriptors (ulimit -a); if there are enough, install mpio again")
-    if isinstance(error, OSError):
-        said, way = _OF_ERRNO.get(error.errno or 0, ("the system refused what mpio needs", "look at dmesg"))
+    if isinstance(error, OSError) and error.errno in _OF_ERRNO:
+        said, way = _OF_ERRNO[error.errno]
         where = f", {error.filename}" if isinstance(error.filename, str) else ""
         return Shortage(f"{said}: {error.strerror or error}{where}", way)
     return None

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -19,7 +18,7 @@ from pydantic_core import SchemaValidator, ValidationError
 
 from mpio import sitekeys, sitemistakes, sitetoml, trust
 from mpio.errors import LooseSecret, MpioError, SiteError, UsageError
-from mpio.folders import Swapped
+from mpio.folders import Swapped, of_owner
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
 from mpio.sitemistakes import Loc, Tree, dotted, quoted
@@ -56,7 +55,7 @@ def parse(text: str, path: str, nics: frozenset[str] = frozenset()) -> Site:
 def read(path: str, owner: int = 0) -> str:
     """The text of a file that nobody else may write."""
     try:
-        fd = trust.opened(path)
+        fd = trust.opened(path, of_owner)
     except Swapped as e:
         raise SiteError(path, (f"the file may be replaced by others: {e.strerror}",)) from e
     except (FileNotFoundError, NotADirectoryError):
@@ -91,13 +90,8 @@ def edited(path: str, change: Callable[[str], str], why: str, nics: frozenset[st
 
 
 def _tree(text: str, path: str) -> Tree:
-    if long := sitetoml.too_long(text):
-        most = sitetoml.LONGEST_LINE
-        raise SiteError(path, (f"line {long}: is longer than {most} characters; a list may span lines",))
     try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise SiteError(path, ("TOML: is nested too deeply",)) from None
+        return sitetoml.loads(text)
     except ValueError as e:  # TOMLDecodeError and what Python's own numbers and dates say
         said = re.fullmatch(r"(.*) \(at (.*)\)", str(e), re.DOTALL)
         where, what = (said[2], said[1]) if said else ("TOML", str(e))

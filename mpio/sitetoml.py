@@ -8,18 +8,15 @@ LARGEST = 1 << 20  # bytes: some thousand LUNs, and nothing that takes long to r
 LONGEST_LINE = 2000  # characters: tomllib takes quadratic time for a key of many dots
 
 
-def too_long(text: str) -> int:
-    """The first line that is longer than a site's may be, counted from 1; 0 where none is."""
-    return next((n for n, line in enumerate(text.split("\n"), 1) if len(line) > LONGEST_LINE), 0)
-
-
 def loads(text: str) -> dict[str, Any]:
     """ValueError for what is no TOML, and for what only looks for trouble."""
     import tomllib
 
-    if len(text) > LARGEST or too_long(text):
-        raise ValueError("longer than a site file may be")
+    if len(text) > LARGEST:
+        raise ValueError(f"is larger than {LARGEST >> 20} MiB")
+    if long := next((n for n, line in enumerate(text.split("\n"), 1) if len(line) > LONGEST_LINE), 0):
+        raise ValueError(f"is longer than {LONGEST_LINE} characters; a list may span lines (at line {long})")
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("is nested too deeply") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mpio.host import Pair, Portal
+
 
 class Part(StrEnum):
     """The parts of the work, in working order; `--only` takes them and JSON's `part` names them."""
@@ -51,7 +53,8 @@ class Write:
     """A file to write whole; `text` None removes it, `mode` None keeps the mode (kernel files, existing files).
 
     `before` is the text that was seen, None where there was no file: the diff is made of both.
-    `secret` marks a text that is never shown.
+    `secret` marks a text that is never shown. `torn` says whose record is torn there: it is written only while it is,
+    and what makes the record anew is left where it is whole again.
     """
 
     part: Part
@@ -62,6 +65,7 @@ class Write:
     before: str | None = None
     secret: bool = False
     notes: tuple[Note, ...] = ()
+    torn: Pair | Portal | None = None
 
 
 Step = Command | Write

@@ -8,13 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mpio import hearsay
-from mpio.hearsay import excludes, strange, wants_target
 from mpio.host import Answer, Found, Host, Nic, Pair, Path, Portal
 
 if TYPE_CHECKING:
     from mpio.site import Site, SiteLun
-
-__all__ = ["excludes", "strange", "wants_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +55,9 @@ def known(site: Site, host: Host) -> tuple[Found, ...]:
         sorted(
             f
             for f in found
-            if wants_target(site, f.target)
-            and not excludes(site, f.portal)
-            and (f.portal in site.portals or not strange(f.portal))
+            if hearsay.wants_target(site, f.target)
+            and not hearsay.excludes(site, f.portal)
+            and (f.portal in site.portals or not hearsay.strange(f.portal))
         )
     )
 
@@ -73,7 +70,9 @@ def probe_wanted(site: Site, host: Host) -> tuple[tuple[str, str, Portal], ...]:
         (iface.name, iface.nic, portal)
         for iface in site.ifaces
         for portal in sorted(portals)
-        if (iface.name, portal) not in alive and not excludes(site, portal) and _may_speak(host.nic(iface.nic), portal)
+        if (iface.name, portal) not in alive
+        and not hearsay.excludes(site, portal)
+        and _may_speak(host.nic(iface.nic), portal)
     )
 
 

@@ -38,15 +38,26 @@ def of_output(path: str) -> str:
     try:
         with folders.of(path, named=True) as (folder, name):
             return wrong(os.stat(name, dir_fd=folder, follow_symlinks=False), callers(0), 0)
-    except FileNotFoundError:
-        return ""
     except folders.Swapped as e:
         return f"may lead elsewhere: {e.strerror}"
+    except OSError:
+        return ""  # it is not there, or the write will say what is in its way
 
 
-def opened(path: str) -> int:
+def of_place(path: str) -> str:
+    """Why no file of root's can be made there; empty: it can, or only the write will tell."""
+    try:
+        with folders.of(path):
+            return ""
+    except (folders.Swapped, NotADirectoryError) as e:
+        return str(e.strerror)
+    except OSError:
+        return ""
+
+
+def opened(path: str, alike: folders.Alike = folders.of_caller) -> int:
     """The file, open to be read. Raises OSError: folders.Swapped where others may put another one in its place."""
-    with folders.of(path) as (folder, name):
+    with folders.of(path, alike=alike) as (folder, name):
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
 
 
@@ -57,12 +68,12 @@ def of_secret(path: str, owner: int) -> str:
 
 def of_program(path: str) -> str:
     """Why not to run this program; empty: run it, or see that it is not there. Raises OSError where it cannot look."""
-    return _of(path, lambda status: wrong(status, callers(0), 0o022))
+    return _of(path, lambda status: wrong(status, callers(0), 0o022), folders.of_staff)
 
 
-def _of(path: str, wrong_with: Callable[[os.stat_result], str]) -> str:
+def _of(path: str, wrong_with: Callable[[os.stat_result], str], alike: folders.Alike = folders.of_caller) -> str:
     try:
-        with folders.of(path) as (folder, name):
+        with folders.of(path, alike=alike) as (folder, name):
             return wrong_with(os.stat(name, dir_fd=folder, follow_symlinks=False))
     except folders.Swapped as e:
         return f"may be replaced by others: {e.strerror}"

@@ -53,6 +53,7 @@ def folders(place: str, vault: str) -> tuple[Lay, ...]:
     real, link = f"{place}.real", f"{place}.link"
     with contextlib.suppress(OSError):
         os.mkdir(real)
+    with contextlib.suppress(OSError):
         os.symlink(vault, link)
 
     return (
@@ -79,11 +80,14 @@ def main(kind: str, place: str, vault: str, begun: int, ended: int) -> None:
     os.write(begun, str(swaps).encode())
 
 
-def fork(uid: int, kind: str, place: str, vault: str) -> tuple[int, int]:
-    """The descriptors to hear of it and to end it by. A fork, for another user may not be able to reach Python."""
+def fork(uid: int, kind: str, place: str, vault: str) -> tuple[int, int, int]:
+    """Its number, and the descriptors to hear of it and to end it by. A fork, for another user may not be able to
+    reach Python.
+    """
     hear, begun = os.pipe()
     ended, stop = os.pipe()
-    if os.fork() == 0:
+    pid = os.fork()
+    if pid == 0:
         try:
             for fd in (hear, stop):
                 os.close(fd)
@@ -98,4 +102,4 @@ def fork(uid: int, kind: str, place: str, vault: str) -> tuple[int, int]:
     for fd in (begun, ended):
         os.close(fd)
     assert os.read(hear, 1) == b"+"
-    return hear, stop
+    return pid, hear, stop

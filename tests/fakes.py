@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from mpio import memory, plan, topology
+from mpio import hearsay, memory, plan, topology
 from mpio.host import (
     Answer,
     Asked,
@@ -188,7 +188,7 @@ def look(site: Site, host: Host, san: San = SAN) -> Host:
     asked = []
     for portal in site.portals:
         names = tuple(i.name for i in through if san.answer(host.nic(i.nic), portal) is Answer.ANSWERED)
-        if names and not topology.excludes(site, portal):
+        if names and not hearsay.excludes(site, portal):
             asked.append(Asked(portal, names, 0, "", san.targets))
     host = replace(host, asked=tuple(asked))
     return replace(host, probes=probed(site, host, san))

@@ -10,7 +10,7 @@ import fakes
 import pytest
 from fakes import HOMER_1, PORTAL_8, PORTAL_9
 
-from mpio import apply, memory, plan, script, view
+from mpio import apply, memory, plan, script, topology, view
 from mpio.checks import sessions as of_sessions
 from mpio.files import Files
 from mpio.host import Host, Pair, Portal
@@ -284,6 +284,27 @@ def test_what_a_target_refuses_is_not_sent_to_it_again(tmp_path: Path, one_login
     outcome.left = tuple(step for step, _, _ in outcome.failed.values())
     assert [f.code for f in apply.findings(outcome)] == ["MP302"] * 2
     assert len(outcome.done) == 2
+
+
+def test_a_portal_group_that_takes_the_login_is_tried_where_another_refuses_it(tmp_path: Path) -> None:
+    """LIO has a login for each portal group of a target."""
+    asked: list[str] = []
+
+    def run(*argv: str, **_: object) -> Done:
+        asked.append(" ".join(argv))
+        wrong = str(PORTAL_8) in argv
+        return Done(argv, 24 if wrong else 0, "", "iscsiadm: initiator reported error (24 - x)\n" if wrong else "")
+
+    pairs = [Pair(f"sw-iscsi-{n}", portal, HOMER_1) for n in range(3) for portal in (PORTAL_8, PORTAL_9)]
+    groups = {pair: 1 if pair.portal == PORTAL_8 else 2 for pair in pairs}
+    outcome = apply.Outcome(one_login=True, plan=plan.Plan((), True, topology.Pairs(groups)))
+    steps = [iscsiadm.login(pair, why="") for pair in pairs]
+    apply.carry_out(Machine(run, Files(str(tmp_path))), steps, outcome, lambda _step, _trouble: None)
+    assert len(asked) == 1 + 3
+    assert {iscsiadm.pair_of(s) for s in outcome.done if isinstance(s, Command)} == {
+        pair for pair in pairs if groups[pair] == 2
+    }
+    assert len(outcome.failed) == 3
 
 
 def test_a_secret_in_a_comment_is_not_written_into_a_script() -> None:

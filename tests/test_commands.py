@@ -24,9 +24,10 @@ from mpio import apply, cli, lock, observe, settle, sitefile
 from mpio.commands import VERBS, call
 from mpio.findings import TABLE
 from mpio.host import Answer, Host
-from mpio.observe import configured
+from mpio.observe import configured, user
 from mpio.plan import ending
 from mpio.step import Part
+from mpio.tools import present
 
 TOP = Path(__file__).parent.parent
 SITE = sitefile.parse(sitefile.dump(fakes.guide_site()), "/etc/mpio/site.toml")
@@ -383,6 +384,21 @@ def test_nagios_cannot_tell(run: Mpio) -> None:
     assert said.code == 3
     assert said.out.startswith("MPIO UNKNOWN - there is no site file")
     assert said.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(("how", "code"), [((), 1), (("--nagios",), 3)])
+def test_verify_waits_for_a_user_as_for_root(
+    run: Mpio, site: Path, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...], code: int
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() or 1000)
+    monkeypatch.setattr(present, "storage", lambda _: True)
+    whole = replace(HOST, root=False)
+    failed = replace(whole, maps=(), paths=(), sessions=())
+    seen = iter((failed, failed, whole))
+    monkeypatch.setattr(user, "host", lambda *_: next(seen))
+    assert run("verify", "--wait", "30", *how).code == code
+    monkeypatch.setattr(user, "host", lambda *_: failed)
+    assert run("verify", *how).code == (2 if how else 5)
 
 
 def test_verify_waits_until_it_is_healthy(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:

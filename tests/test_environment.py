@@ -238,14 +238,36 @@ def test_a_unit_of_roots_runs_nothing_that_others_may_change(tmp_path: Path, mon
     (tmp_path / "lib").mkdir()
     program = ("/usr/bin/env", f"PYTHONPATH={tmp_path}/lib:{tmp_path}/none", sys.executable, "-P", "-m", "mpio")
     itself.may_stay(program)
-    (tmp_path / "lib").chmod(0o777)
-    with pytest.raises(UsageError, match=f"not to run what lies in {tmp_path}/lib: others may change it") as e:
+    for mode in (0o777, 0o1777):  # sticky: a module that is not there yet anybody may add
+        (tmp_path / "lib").chmod(mode)
+        with pytest.raises(UsageError, match=f"not to run what lies in {tmp_path}/lib: others may change it") as e:
+            itself.may_stay(program)
+        assert e.value.hint
+    if os.geteuid() == 0:
+        (tmp_path / "lib").chmod(0o775)  # root's group
         itself.may_stay(program)
-    assert e.value.hint
+        # Who came by sudo may lose that right; the unit stays.
+        os.chown(tmp_path / "lib", 65534, 0)
+        (tmp_path / "lib").chmod(0o755)
+        monkeypatch.setenv("SUDO_UID", "65534")
+        with pytest.raises(UsageError, match="owned by user 65534"):
+            itself.may_stay(program)
+        assert os.environ["SUDO_UID"] == "65534"
+        os.chown(tmp_path / "lib", 0, 0)
     (tmp_path / "lib").chmod(0o755)
     tmp_path.chmod(0o777)
     with pytest.raises(UsageError, match=f"{tmp_path}/lib: others may change {tmp_path}: its mode is 0777"):
         itself.may_stay(program)
+
+
+def test_a_folder_that_cannot_be_recorded_into_is_one_sentence(programs: Path, site: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (f"{tmp_path}/file", f"{tmp_path}/{'x' * 300}"):
+        done = mpio(programs, "verify", "--site", str(site), "--record", folder, "-o", "json")
+        said = json.loads(done.stdout)["error"]
+        assert (done.returncode, said["code"]) == (1, "cannot-write")
+        assert said["message"].startswith(f"cannot record into {folder}: ")
+        assert said["hint"]
 
 
 def test_a_recording_goes_into_no_folder_of_others(programs: Path, site: Path, tmp_path: Path) -> None:

@@ -267,6 +267,14 @@ def test_what_others_wrote_since_then_is_on_the_disk(tmp_path: Path, monkeypatch
     os.utime(old, (1, 1))
     files.sync([str(new), str(old), f"{tmp_path}/none", f"{new}/below"], new.stat().st_mtime - 1)
     assert synced == [str(new)]
+    (tmp_path / "link").symlink_to("new")  # as /etc/multipath/wwids in a kept tree
+    files.sync([f"{tmp_path}/link"], new.stat().st_mtime - 1)
+    assert synced == [str(new), str(new)]
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/new").write_text("x")
+    (tmp_path / "open").chmod(0o777)
+    files.sync([f"{tmp_path}/open/new"], 0)  # others could lead it anywhere
+    assert len(synced) == 2
 
 
 def test_no_room_leaves_the_old_file(tmp_path: Path) -> None:

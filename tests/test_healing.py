@@ -209,8 +209,8 @@ LOGINS = {
 
 
 def tries(root: Path, *, one_login: bool = True, **codes: int) -> tuple[list[str], dict[Pair, Met]]:
-    array = Array(**codes)
-    met = healing.log_in(Machine(array, Files(str(root))), LOGINS, one_login=one_login)
+    array, groups = Array(**codes), dict.fromkeys(LOGINS, 1)
+    met = healing.log_in(Machine(array, Files(str(root))), LOGINS, groups if one_login else None)
     return array.asked, met
 
 

@@ -141,7 +141,8 @@ def test_a_hundred_thousand_names_are_judged_in_no_time() -> None:
     portal = Portal("10.10.8.106")
     lines = "".join(f"10.10.8.106:3260,1 {OWN}-{n}\n" for n in range(portal_says.MANY))
     done = recorded(TOP / "bookworm" / "honest")
-    asked = iscsiadm.discovery(Replay([replace(done, argv=_argv(portal), code=0, out=lines)]), portal, ("sw-iscsi-0",))
+    argv = iscsiadm.discover(portal, ("sw-iscsi-0",), why="").argv
+    asked = iscsiadm.discovery(Replay([replace(done, argv=argv, code=0, out=lines)]), portal, ("sw-iscsi-0",))
     assert len(asked.found) == portal_says.MANY
     site, host = beside(asked)
     assert hearsay.taken(site, host) == frozenset(fakes.SAN.targets)
@@ -183,19 +184,3 @@ def test_no_cell_of_a_table_begins_a_line(capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert not OBEYED.search(text)
     assert len([line for line in text.splitlines() if line.strip()]) == 2 + len(host.ifaces) + 1
-
-
-def _argv(portal: Portal) -> tuple[str, ...]:
-    return (
-        "iscsiadm",
-        "-m",
-        "discovery",
-        "-t",
-        "sendtargets",
-        "-p",
-        str(portal),
-        "-I",
-        "sw-iscsi-0",
-        "-o",
-        "nonpersistent",
-    )

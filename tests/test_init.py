@@ -108,6 +108,15 @@ def test_what_is_there_is_never_overwritten(run: Mpio, san: dict[str, Any], plac
     assert other.exists()
 
 
+def test_a_place_of_others_is_said_before_the_san_is_asked(run: Mpio, san: dict[str, Any], place: Path) -> None:
+    theirs = place.with_name("theirs")
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    said = wrong(run, ["init", *PORTALS, "--file", f"{theirs}/site.toml"], 1, "cannot-write")
+    assert f"others may change {theirs}" in said
+    assert san["asked"] == []
+
+
 def test_a_file_that_comes_while_the_san_is_asked_is_kept(
     run: Mpio, san: dict[str, Any], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -268,6 +269,29 @@ def test_it_asks_before_it_changes_anything(run: Mpio, prague: Prague) -> None:
     assert "--yes" in wrong_but_steps(run("watch", "--install"))
     assert prague.now == HOST
     assert "--install" in wrong(run, ["watch", "--no-daemon"], 2, "usage")
+
+
+if os.geteuid() == 0:  # to give a file to somebody else
+
+    @pytest.mark.parametrize("whose", ["site", "program"])
+    def test_what_is_of_who_came_by_sudo_is_not_left_to_a_unit(
+        run: Mpio, prague: Prague, site: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+    ) -> None:
+        """The unit has no SUDO_UID: it would refuse at each start, or run what is theirs no longer by right."""
+        monkeypatch.setenv("SUDO_UID", "65534")
+        page = site.with_name("page")
+        page.touch(0o755)
+        with site.open("a") as file:
+            file.write(f'[[watch.alert]]\nexec = ["{page}"]\n')
+        os.chown(site if whose == "site" else page, 65534, 0)
+        assert run("plan").code in (0, 3)
+        said = wrong(run, ["watch", "--install", "--yes"], 2, "usage")
+        assert "a unit of root's would not take the site file" in said
+        assert "owned by user 65534" in said
+        assert prague.now == HOST
+        os.chown(site, 0, 0)
+        os.chown(page, 0, 0)
+        assert run("watch", "--install", "--yes").code == 0
 
 
 def wrong_but_steps(said: Any) -> str:

@@ -15,8 +15,17 @@ from mpio import apply, iscsilock
 from mpio.files import Files
 from mpio.machine import Machine
 from mpio.run import Runner
+from mpio.tools import sysfs
 
 Start = Callable[[], subprocess.Popen[bytes]]
+running: list[subprocess.Popen[bytes]] = []
+
+
+class Own(Files):
+    """The host's files, but of its processes only those that the test has started: others may test beside it."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        return tuple(str(one.pid) for one in running) if path == "/proc" else super().names(path)
 
 
 @pytest.fixture
@@ -32,7 +41,6 @@ def iscsiadm(tmp_path: Path) -> Iterator[Start]:
     program = tmp_path / "bin" / "iscsiadm"
     program.parent.mkdir()
     shutil.copy(str(shutil.which("sleep")), program)
-    running = []
 
     def start() -> subprocess.Popen[bytes]:
         running.append(subprocess.Popen([program, "60"]))
@@ -42,6 +50,7 @@ def iscsiadm(tmp_path: Path) -> Iterator[Start]:
     for one in running:
         one.kill()
         one.wait()
+    running.clear()
 
 
 def take(folder: str) -> None:
@@ -53,12 +62,12 @@ def is_there(folder: str) -> bool:
 
 
 def test_a_lock_that_nobody_holds_is_stale_and_taken_away(folder: str) -> None:
-    assert not iscsilock.stale(Files(), folder)
+    assert not iscsilock.stale(Own(), folder)
     take(folder)
-    assert iscsilock.stale(Files(), folder)
-    assert iscsilock.clear(Files(), folder)
+    assert iscsilock.stale(Own(), folder)
+    assert iscsilock.clear(Own(), folder)
     assert not is_there(folder)
-    assert iscsilock.clear(Files(), folder)
+    assert iscsilock.clear(Own(), folder)
     with iscsilock.hold(folder):
         assert is_there(folder)
 
@@ -66,20 +75,20 @@ def test_a_lock_that_nobody_holds_is_stale_and_taken_away(folder: str) -> None:
 def test_a_lock_is_its_holders_as_long_as_that_lives(folder: str, iscsiadm: Start) -> None:
     holder = iscsiadm()
     take(folder)
-    assert not iscsilock.stale(Files(), folder)
-    assert not iscsilock.clear(Files(), folder)
+    assert not iscsilock.stale(Own(), folder)
+    assert not iscsilock.clear(Own(), folder)
     assert is_there(folder)
     holder.kill()
     holder.wait()
-    assert iscsilock.clear(Files(), folder)
+    assert iscsilock.clear(Own(), folder)
 
 
 def test_who_came_after_the_lock_was_taken_only_waits_for_it(folder: str, iscsiadm: Start) -> None:
     take(folder)
     time.sleep(iscsilock.SLACK + 0.1)
     iscsiadm()
-    assert iscsilock.stale(Files(), folder)
-    assert iscsilock.clear(Files(), folder)
+    assert iscsilock.stale(Own(), folder)
+    assert iscsilock.clear(Own(), folder)
 
 
 def test_a_lock_that_is_taken_again_and_again_is_somebodys(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +100,39 @@ def test_a_lock_that_is_taken_again_and_again_is_somebodys(folder: str, monkeypa
         take(folder)
 
     monkeypatch.setattr(time, "sleep", again)
-    assert not iscsilock.stale(Files(), folder)
+    assert not iscsilock.stale(Own(), folder)
+
+
+def test_a_lock_that_is_taken_by_another_while_its_holder_ends_is_not_taken_away(
+    folder: str, iscsiadm: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holds it at both looks, and is gone when processes are looked at; a younger B, which waited for it, has it."""
+    take(folder)
+    elders, asked = iscsilock._elders, []
+
+    def ends(read: sysfs.Reader, since: float) -> bool:
+        asked.append(since)
+        os.unlink(f"{folder}/lock.write")
+        take(folder)
+        return elders(read, since)
+
+    time.sleep(iscsilock.SLACK + 0.1)
+    iscsiadm()
+    monkeypatch.setattr(iscsilock, "_elders", ends)
+    assert not iscsilock.clear(Own(), folder)
+    assert asked
+    assert is_there(folder)
+
+
+def test_while_the_clock_is_set_nobodys_lock_is_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(folder)
+    booted = iter((1e9, 1e9 + 3600))
+    monkeypatch.setattr(iscsilock, "_elders", lambda *_: False)
+    monkeypatch.setattr(iscsilock, "_booted", lambda: next(booted))
+    assert not iscsilock.stale(Own(), folder)
+    monkeypatch.setattr(time, "time_ns", lambda: 0)  # it was set back since
+    monkeypatch.setattr(iscsilock, "_booted", lambda: 1e9)
+    assert not iscsilock.stale(Own(), folder)
 
 
 def test_a_verb_goes_on_without_a_lock_that_was_nobodys_and_leaves_another(
@@ -100,7 +141,7 @@ def test_a_verb_goes_on_without_a_lock_that_was_nobodys_and_leaves_another(
     for one in (iscsilock.stale, iscsilock.clear):
         monkeypatch.setattr(one, "__defaults__", (folder,))
     said: list[str] = []
-    machine = Machine(Runner(), Files())
+    machine = Machine(Runner(), Own())
     apply.ready(machine, said.append)
     assert said == []
     take(folder)

@@ -61,3 +61,9 @@ def test_an_iface_that_is_bound_elsewhere() -> None:
     wrong = tuple(Iface(i.name, "eth9") if i.name == "sw-iscsi-0" else i for i in HOST.ifaces)
     host = replace(OUT, ifaces=wrong)
     assert [(f.code, f.subject) for f in found(host)] == [("MP309", "sw-iscsi-0")]
+
+
+def test_one_pair_of_each_portal_group_goes_first() -> None:
+    pairs = tuple(Pair(name, PORTAL_8, HOMER_1) for name in "abcd")
+    assert logins.first(pairs, dict(zip(pairs, (1, 1, 2, 2), strict=True))) == (pairs[0], pairs[2])
+    assert logins.first(pairs, {}) == pairs[:1]

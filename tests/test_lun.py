@@ -400,7 +400,7 @@ MORE_KEYS = ["numbers", "serial", "in_site", "registered", "open_count", "users"
 def test_list(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = scanned(HOST)
     dm = next(m.dm for m in HOST.maps if m.wwid == APPS_A01)
-    seen = replace(seen, users=(User(dm, "mount", "/srv/a"), User(dm, "swap", "/dev/x")))
+    seen = replace(seen, users=(User(dm, "mount", "/srv/a", "sh, 7"), User(dm, "swap", "/dev/x")))
     shows(seen)
     monkeypatch.setattr(inventory, "look", lambda *_: (seen, inventory.Rest(frozenset({APPS_A01}), {APPS_A01: "0f48"})))
     document = run("lun", "list", "-o", "json").json
@@ -408,11 +408,11 @@ def test_list(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPat
     first, *_, last = document["luns"]
     assert list(first) == [*(k for k in LUN_KEYS if k != "budget"), *MORE_KEYS]
     assert [first[k] for k in MORE_KEYS[:5]] == [[10], "0f48", True, True, 0]
-    assert [u["name"] for u in first["users"]] == ["/srv/a", "/dev/x"]
+    assert [(u["name"], u["space"]) for u in first["users"]] == [("/srv/a", "sh, 7"), ("/dev/x", "")]
     assert (last["wwid"], last["numbers"], last["in_site"], last["registered"]) == (NEW, [14], False, False)
     text = run("lun", "list").out.splitlines()
     assert text[0].split()[:3] == ["LUN", "WWID", "DM"]
-    assert "mount /srv/a and 1 more" in text[1]
+    assert "mount /srv/a (in the mount namespace of sh, 7) and 1 more" in text[1]
     assert text[1].split()[0] == "hydra_apps-a01"
 
 

@@ -159,6 +159,7 @@ def test_a_shrink_that_is_insisted_on_spares_a_map_in_use() -> None:
         ({"ID_FS_TYPE": "ext4"}, (), "ext4: resize2fs /dev/mapper/hydra_apps-a01"),
         ({"ID_FS_TYPE": "xfs"}, (("mount", "/srv/a"),), "xfs: xfs_growfs /srv/a"),
         ({"ID_FS_TYPE": "xfs"}, (), "xfs: xfs_growfs MOUNT"),
+        ({"ID_FS_TYPE": "xfs"}, (("mount", "/srv/a (in use)"),), "xfs: xfs_growfs /srv/a (in use)"),
         ({"ID_FS_TYPE": "LVM2_member"}, (), "LVM2_member: pvresize /dev/mapper/hydra_apps-a01"),
         ({"ID_FS_TYPE": "crypto_LUKS"}, (("dm", "secret"),), "crypto_LUKS: cryptsetup resize secret"),
         ({"ID_FS_TYPE": "zfs_member"}, (), "zfs_member: by its own tool"),

@@ -4,6 +4,7 @@ what is remembered is a file."""
 from __future__ import annotations
 
 import datetime
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,20 @@ def test_for_a_time(run: Mpio, site: Path, prague: Prague) -> None:
     assert prague.now.files[timer.TIMER] is None
     assert prague.now.files[timer.SERVICE] is None
     assert run("verify").code == 0
+
+
+if os.geteuid() == 0:  # to give a file to somebody else
+
+    def test_for_a_time_takes_a_site_of_roots(
+        run: Mpio, site: Path, prague: Prague, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The service that ends it has no SUDO_UID, and would refuse it."""
+        monkeypatch.setenv("SUDO_UID", "65534")
+        os.chown(site, 65534, 0)
+        said = run("offline", "eth1", "--for", "1h", "--yes")
+        assert (said.code, prague.kept.offline) == (2, ())
+        assert "owned by user 65534" in said.err
+        assert run("offline", "eth1", "--yes").code == 0
 
 
 def test_online_forgets_what_cannot_come_back_yet(run: Mpio, site: Path, prague: Prague) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,13 +23,22 @@ from mpio.lab import packages
 TOP = Path(mpio.__file__).parent.parent
 WHEEL = f"mpio_toolkit-{mpio.__version__}-py3-none-any.whl"
 SOURCE = f"mpio_toolkit-{mpio.__version__}.tar.gz"
+WHEN = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
 SBOM = f"mpio-{mpio.__version__}.cdx.json"
 
 
 def tree(place: Path) -> Path:
-    """The project as somebody else has it: a clone, with this environment."""
-    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{TOP}", str(place)], check=True)
+    """The project as it would be committed now, by anybody at any time, with this environment."""
+    named = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=TOP, check=True, capture_output=True)
+    for name in os.fsdecode(named.stdout).split("\0"):
+        if (TOP / name).is_file():  # git also names what is removed and not yet committed so
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, place / name, follow_symlinks=False)
+    git = ("git", "-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
+    for argv in (("init", "-q"), ("add", "--all"), ("commit", "-q", "-m", "As it is")):
+        subprocess.run([*git, *argv], cwd=place, check=True, env=os.environ | WHEN)
     (place / ".venv").symlink_to(sys.prefix)
+    (place / ".git/info/exclude").write_text("/.venv\n")  # the project's own line is for a folder
     return place
 
 
@@ -62,6 +73,19 @@ def test_a_release_comes_with_an_sbom_of_all_that_it_needs(tmp_path: Path) -> No
     assert set(depends) == {part["bom-ref"] for part in bom["components"]} | {"root-component"}
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     assert len(depends["root-component"]) == len(project["dependencies"])
+
+
+def test_what_is_not_committed_is_not_released(tmp_path: Path) -> None:
+    place = tree(tmp_path / "tree")
+    for name, how in (("mpio/new.py", "??"), ("README.md", " M")):
+        with (place / name).open("a") as file:
+            file.write("\n")
+        done = subprocess.run(["contrib/release/build.sh"], cwd=place, check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        said, *names = done.stderr.splitlines()
+        assert "commit or remove" in said
+        assert f"{how} {name}" in names
+    assert not (place / "dist").exists()
 
 
 @pytest.mark.nightly

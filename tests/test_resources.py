@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -114,31 +115,32 @@ def test_no_memory_left_at_any_point(tmp_path: Path) -> None:
     print(f"memory: {calls} calls, {short} of them short")  # noqa: T201
 
 
-def test_small_file_systems_with_nothing_left(tmp_path: Path) -> None:
-    """Full, no inodes, read-only: what was there is whole, nothing half done lies about, and the way out is said."""
-    own = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
-    done = subprocess.run(
-        ["unshare", *own, "--", sys.executable, str(TOP / "tests/scarce.py"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=TOP,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP)},
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert set(said) == {"full", "no inodes", "read-only"}
-    for name, one in said.items():
-        assert (one["whole"], one["litter"]) == (True, []), (name, one)
-        for write in ("write", "new", "memory"):
-            assert one[write]["code"] == "cannot-write", (name, write, one)
-            assert one[write]["hint"], (name, write)
-    # The lock needs no room: it holds, and names its holder, though nothing could be written into it.
-    for name in ("full", "no inodes"):
-        assert said[name]["lock"]["code"] == "busy", said
-        assert ", pid " in said[name]["lock"]["message"], said
-    assert "Read-only" in said["read-only"]["lock"]["message"]
+if os.geteuid() == 0:  # in a user's namespace / is somebody else's, and mpio trusts no path
+
+    def test_small_file_systems_with_nothing_left(tmp_path: Path) -> None:
+        """Full, no inodes, read-only: what was there is whole, nothing half done lies about, the way out is said."""
+        done = subprocess.run(
+            ["unshare", "--mount", "--", sys.executable, str(TOP / "tests/scarce.py"), str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=TOP,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP)},
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert set(said) == {"full", "no inodes", "read-only"}
+        for name, one in said.items():
+            assert (one["whole"], one["litter"]) == (True, []), (name, one)
+            for write in ("write", "new", "memory"):
+                assert one[write]["code"] == "cannot-write", (name, write, one)
+                assert one[write]["hint"], (name, write)
+        # The lock needs no room: it holds, and names its holder, though nothing could be written into it.
+        for name in ("full", "no inodes"):
+            assert said[name]["lock"]["code"] == "busy", said
+            assert ", pid " in said[name]["lock"]["message"], said
+        assert "Read-only" in said["read-only"]["lock"]["message"]
 
 
 # -- words
@@ -158,7 +160,7 @@ def test_small_file_systems_with_nothing_left(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space left on device", "/run/mpio"), "inode"),
         (OSError(errno.EROFS, "Read-only file system"), "read-only"),
         (OSError(errno.ESTALE, "Stale file handle"), "Stale"),
-        (OSError("words only"), "words only"),
+        (OSError(errno.ENOBUFS, "No buffer space available"), "memory"),
     ],
 )
 def test_a_shortage_is_a_sentence_with_a_way_out(error: Exception, about: str) -> None:
@@ -169,7 +171,18 @@ def test_a_shortage_is_a_sentence_with_a_way_out(error: Exception, about: str) -
     assert "\n" not in said.message
 
 
-@pytest.mark.parametrize("error", [RuntimeError("generator raised StopIteration"), KeyError("x"), ValueError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("generator raised StopIteration"),
+        KeyError("x"),
+        ValueError(),
+        FileNotFoundError(errno.ENOENT, "No such file or directory"),
+        NotADirectoryError(errno.ENOTDIR, "Not a directory"),
+        OSError(errno.EBADF, "Bad file descriptor"),
+        OSError("words only"),
+    ],
+)
 def test_a_mistake_of_ours_is_none(error: Exception) -> None:
     assert shortage.of(error) is None
 
@@ -199,10 +212,59 @@ def test_anywhere_in_the_program(tmp_path: Path, script: str, code: int) -> None
     assert done.stderr.startswith("mpio: ") or "BrokenPipe" in script
 
 
+# A mistake as it happens: a folder where a file should be, a key that nobody has, in a verb.
+MISTAKES = {
+    "open('/etc').read()": "IsADirectoryError: Is a directory, /etc",
+    "{}['hunter2']": "KeyError",
+    "os.fstat(99)": "OSError: Bad file descriptor",
+    "int('hunter2')": "ValueError",
+}
+
+
+def mistaken(place: Path, script: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    """mpio as it is started, from a copy in which `status` meets this."""
+    shutil.copytree(TOP / "mpio", place / "mpio", ignore=shutil.ignore_patterns("__pycache__", "lab"))
+    (place / "mpio/commands/status.py").write_text(f"import os, threading\n\ndef command(call):\n    {script}\n")
+    return subprocess.run(
+        [sys.executable, "-m", "mpio", "status", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=place,
+        env={"PATH": os.environ["PATH"]},
+    )
+
+
+@pytest.mark.parametrize("script", MISTAKES)
+def test_a_mistake_of_ours_is_a_sentence_that_says_where(tmp_path: Path, script: str) -> None:
+    done = mistaken(tmp_path, script)
+    assert done.returncode == 1, done
+    said, way = done.stderr.splitlines()
+    assert said == f"mpio: a fault of mpio itself, at mpio/commands/status.py:4: {MISTAKES[script]}"
+    assert "--record DIR" in way
+    assert "hunter2" not in done.stdout + done.stderr  # what it met may be a secret
+
+
+def test_so_it_is_in_json_and_in_a_thread(tmp_path: Path) -> None:
+    done = mistaken(tmp_path / "json", "os.fstat(99)", "-o", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    document = json.loads(done.stdout)
+    assert (document["exit"], document["error"]["code"]) == (1, "fault")
+    assert "mpio/commands/status.py:4" in document["error"]["message"]
+    done = mistaken(
+        tmp_path / "thread", "t = threading.Thread(target=os.fstat, args=(99,)); t.start(); t.join(); return 0"
+    )
+    assert done.stderr.startswith("mpio: a fault of mpio itself, at "), done
+    assert "Traceback" not in done.stderr
+
+
 FULL = "/dev/full"
 
 
-@pytest.mark.parametrize("verb", [("explain", "MP319"), ("nonsense",), ("status", "--site", "/none"), ("--help",)])
+@pytest.mark.parametrize(
+    "verb", [("--version",), ("explain", "MP319"), ("nonsense",), ("status", "--site", "/none"), ("--help",)]
+)
 @pytest.mark.parametrize("streams", [{"stdout"}, {"stderr"}, {"stdout", "stderr"}])
 def test_an_output_that_is_full_ends_as_documented(verb: tuple[str, ...], streams: set[str]) -> None:
     """Not with Python's own 120."""

@@ -155,6 +155,8 @@ def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
         ("format = 1\n\nformat = 1\n", ["line 3, column 11"]),
         ("a = " + "[\n" * 5000, ["TOML"]),
         ("a" + ".a" * 1000 + " = 1", ["line 1"]),
+        ("format = 1\n# " + "x" * 2000, ["line 2"]),
+        ("#\n" * 600_000, ["TOML"]),
     ],
 )
 def test_a_mistake_is_named_by_its_key(text: str, where: list[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_commands import Mpio, run
 
-from mpio import sitefile, topology
+from mpio import hearsay, sitefile
 from mpio.errors import UsageError
 from mpio.host import Portal
 from mpio.lab import rehearse, san, session, stand_in
@@ -38,7 +38,7 @@ def test_what_its_globs_want_is_what_it_shows() -> None:
     site = sitefile.parse(GUIDE.replace('"iqn.2011-09.dom.homer:*"', ", ".join(f'"{g}"' for g in globs)), "site.toml")
     made = stand_in.of(site, {})
     assert len({t.name for t in made.targets}) == 3
-    assert all(topology.wants_target(site, t.name) for t in made.targets)
+    assert all(hearsay.wants_target(site, t.name) for t in made.targets)
     assert {p for t in made.targets for p in t.portals} == {"10.10.8.90:3260", "10.10.9.90:3260"}
     assert all(t.portals for t in made.targets)
 

@@ -8,7 +8,7 @@ import fakes
 import pytest
 from fakes import APPS_A01, DB_A01, HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
-from mpio import sitefile, topology
+from mpio import hearsay, sitefile, topology
 from mpio.errors import UnknownName, UsageError
 from mpio.findings import finding
 from mpio.host import Answer, Asked, Found, Host, Iface, Map, Pair, Path, Portal
@@ -205,5 +205,5 @@ def test_a_target_s_odd_name_is_said_by_a_glob_that_means_it() -> None:
     site = survey.settled(SITE, seen(asked=(Asked(PORTAL_8, ("sw-iscsi-0",), 0, "", (Found(PORTAL_8, 1, odd),)),)))
     assert site.targets == ("iqn.2011-09.dom.homer:disk?1??a???",)
     assert sitefile.parse(sitefile.dump(site), "x").targets == site.targets
-    assert topology.wants_target(site, odd)
-    assert [topology.wants_target(site, name) for name in (HOMER_1, f"{odd}2")] == [False, False]
+    assert hearsay.wants_target(site, odd)
+    assert [hearsay.wants_target(site, name) for name in (HOMER_1, f"{odd}2")] == [False, False]

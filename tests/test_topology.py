@@ -6,7 +6,7 @@ import fakes
 import pytest
 from fakes import APPS_A01, HOMER_1, HOMER_2, PORTAL_8, PORTAL_9
 
-from mpio import topology
+from mpio import hearsay, topology
 from mpio.host import Answer, Asked, Found, Host, Pair, Path, Portal
 from mpio.memory import Memory
 from mpio.site import Site, SiteLun
@@ -95,11 +95,11 @@ def test_a_nic_of_the_other_ip_version_is_left_out() -> None:
 
 def test_globs_and_excluded_portals() -> None:
     site = fakes.guide_site(targets=("*:01:*",), exclude=(Portal("10.10.9.90", 0), Portal("10.10.8.90", 3261)))
-    assert topology.wants_target(site, HOMER_1)
-    assert not topology.wants_target(site, HOMER_2)
-    assert topology.excludes(site, PORTAL_9)
-    assert topology.excludes(site, Portal("10.10.9.90", 860))
-    assert not topology.excludes(site, PORTAL_8)
+    assert hearsay.wants_target(site, HOMER_1)
+    assert not hearsay.wants_target(site, HOMER_2)
+    assert hearsay.excludes(site, PORTAL_9)
+    assert hearsay.excludes(site, Portal("10.10.9.90", 860))
+    assert not hearsay.excludes(site, PORTAL_8)
     assert {p.portal for p in topology.pairs(site, fakes.guide_host()).planned} == {PORTAL_8}
 
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import fakes
+import pytest
 from fakes import HOMER_1, PORTAL_8
 from trees import Tree
 
-from mpio import apply, memory, plan
+from mpio import apply, iscsilock, memory, plan
 from mpio.files import Files
 from mpio.host import Host, Iface, Pair
+from mpio.machine import Machine
 from mpio.memory import Memory
-from mpio.plan import ending
+from mpio.observe import kernel
+from mpio.plan import ending, iscsi
+from mpio.program import Done
+from mpio.site import Chap
 from mpio.step import Command, Write
-from mpio.tools import iscsidb
+from mpio.tools import iscsiadm, iscsidb
 
 SITE = fakes.guide_site()
 HOST = fakes.guide_host()
@@ -99,3 +110,123 @@ def test_a_folder_that_an_iscsiadm_emptied_and_left_is_mpios_where_its_record_wa
     for folder in ours:
         read.remove_folder(folder)
     assert iscsidb.hollow(read) == hollow[1:]
+
+
+# -- what somebody else is just writing -----------------------------------------------------------------------------
+
+# As iscsiadm writes records: under the lock it empties each, and takes a moment.
+WRITER = """
+import sys, time
+from mpio import iscsilock
+folder, text, *paths = sys.argv[1:]
+while True:
+    for path in paths:
+        with iscsilock.hold(folder), open(path, "w") as file:
+            file.flush()
+            time.sleep(0.002)
+            file.write(text)
+"""
+ROUNDS = 150
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(iscsilock, "hold", functools.partial(iscsilock.hold, str(folder)))
+    monkeypatch.setattr(iscsilock, "settled", functools.partial(iscsilock.settled, folder=str(folder)))
+    return str(folder)
+
+
+@pytest.fixture
+def written(tmp_path: Path, locks: str) -> Iterator[Files]:
+    """A database of 16 records, which somebody writes again and again."""
+    tree = Tree(tmp_path)
+    places = [f"/etc/iscsi/{PLACE}/sw-iscsi-{n}" for n in range(16)]
+    for place in places:
+        tree.file(place, iscsidb.seed(PAIR, 1))
+    argv = [sys.executable, "-c", WRITER, locks, iscsidb.seed(PAIR, 1), *(f"{tmp_path}{place}" for place in places)]
+    with subprocess.Popen(argv) as writer:
+        yield Files(str(tmp_path))
+        assert writer.poll() is None
+        writer.kill()
+
+
+def test_a_record_that_somebody_is_just_writing_is_not_torn(written: Files) -> None:
+    machine, looked_torn = Machine(no_program, written), 0
+    for _ in range(ROUNDS):
+        looked_torn += any(n.torn for n in iscsidb.nodes(written))
+        assert [n for n in kernel.records(machine, None).nodes if n.torn] == []
+    assert looked_torn  # without waiting they were
+
+
+def no_program(*argv: str, **_: object) -> Done:
+    raise AssertionError(argv)
+
+
+def test_what_stays_torn_is_torn_once_its_lock_is_free_or_nobodys(tmp_path: Path, locks: str) -> None:
+    for name in "ab":
+        Tree(tmp_path).file(f"/{name}", "")
+    files = Files(str(tmp_path))
+    assert iscsilock.settled(files, ["/a", "/b", "/c"]) == {"/a": "", "/b": "", "/c": None}
+    with iscsilock.hold():
+        begin = time.monotonic()
+        assert iscsilock.settled(files, ["/a"]) == {"/a": ""}
+        assert time.monotonic() - begin > iscsilock.GRACE
+    assert os.listdir(locks) == ["lock"]
+
+
+def rebuilt(tmp_path: Path, text: str) -> tuple[list[str], str, apply.Outcome]:
+    """What is asked of iscsiadm where this text is there when the torn record is to be mended."""
+    host = fakes.look(SITE, replace(torn(HOST), memory=Memory()))
+    steps = [s for s in plan.steps(SITE, host).steps if isinstance(s, Write) or iscsiadm.remade(s) == PAIR]
+    mend = next(s for s in steps if isinstance(s, Write) and s.torn)
+    Tree(tmp_path).file(mend.path, text)
+    asked: list[str] = []
+
+    def run(*argv: str, **_: object) -> Done:
+        asked.append(argv[argv.index("-o") + 1])
+        return Done(argv, 0, "", "")
+
+    outcome = apply.Outcome()
+    apply.carry_out(Machine(run, Files(str(tmp_path))), [mend, *steps[1:]], outcome, lambda _step, _trouble: None)
+    return asked, (tmp_path / mend.path[1:]).read_text(), outcome
+
+
+def test_a_record_that_is_whole_when_it_is_to_be_mended_stays(tmp_path: Path, locks: str) -> None:
+    whole = iscsidb.seed(PAIR, 1).replace(iscsidb.END, f"node.startup = manual\n{iscsidb.END}")
+    asked, text, outcome = rebuilt(tmp_path, whole)
+    assert (asked, text, outcome.failed) == ([], whole, {})
+    assert set(os.listdir(tmp_path)) == {"etc", os.path.basename(locks)}  # nothing is remembered as mpio's own
+    asked, text, _ = rebuilt(tmp_path, "")
+    assert (asked, text) == (["new", "update"], iscsidb.seed(PAIR, 2))
+    assert memory.parse(Files(str(tmp_path)).text(memory.PATH)).has("record", str(PAIR))
+
+
+def test_a_torn_discovery_record_is_made_anew_before_it_gets_its_login(tmp_path: Path, locks: str) -> None:
+    chap = Chap("prague", "/etc/mpio/chap")
+    site, path = fakes.guide_site(discovery_chap=chap), "/etc/iscsi/send_targets/10.10.8.90,3260/st_config"
+    login = dict.fromkeys(iscsi.DISCOVERY_CHAP_KEYS, "CHAP")
+    for text in ("", "# BEGIN RECORD 2.1.8\ndiscovery.startup = manual\ndiscovery.sendt"):
+        records = {p: path if p == PORTAL_8 else "/x" for p in SITE.portals}
+        files = {**HOST.files, path: text, "/x": iscsidb.record_text_with("# END RECORD\n", login)}
+        host = replace(HOST, discovery_chap=login, discovery_records=records, files=files)
+        assert not iscsi.may_ask_at(host, PORTAL_8)
+        gone, new = iscsi.discovery_records(site, host).steps
+        assert isinstance(gone, Write)
+        assert (gone.path, gone.text, gone.torn) == (path, None, PORTAL_8)
+        assert iscsiadm.remade(new) == PORTAL_8
+        assert new.notes
+        Tree(tmp_path).file(path, text)
+        asked: list[str] = []
+
+        def run(*argv: str, asked: list[str] = asked, **_: object) -> Done:
+            asked.append(argv[-1])
+            return Done(argv, 0, "", "")
+
+        machine = Machine(run, Files(str(tmp_path)))
+        apply.carry_out(machine, (gone, new), apply.Outcome(), lambda _step, _trouble: None)
+        assert (asked, machine.files.text(path)) == (["new"], None)
+        Tree(tmp_path).file(path, iscsidb.record_text_with("# END RECORD\n", {}))
+        apply.carry_out(machine, (gone, new), apply.Outcome(), lambda _step, _trouble: None)
+        assert (asked, machine.files.text(path)) == (["new"], "# END RECORD\n")

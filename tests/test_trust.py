@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mpio import trust
-from mpio.errors import LooseSecret, UnreadableOutput, UsageError
+from mpio.commands import call
+from mpio.errors import CannotWrite, LooseSecret, UnreadableOutput, UsageError
+from mpio.files import Files
 from mpio.observe import configured
 from mpio.site import Chap
 
@@ -100,6 +102,16 @@ def test_the_same_secret_both_ways_is_refused(place: Path, monkeypatch: pytest.M
     assert SECRET not in caught.value.message + caught.value.hint
     back.write_text(f"{SECRET}-other\n")
     assert len(configured._chap(Chap("prague", str(place), "homer", str(back)), "node.session")) == 5
+
+
+def test_a_name_that_no_file_can_have_is_left_to_the_write(place: Path) -> None:
+    named = f"{place.parent}/{'x' * 300}"
+    assert trust.of_output(named) == ""
+    assert trust.of_output(f"{place}/below") == ""
+    assert trust.of_place(f"{place}/below") == "Not a directory"
+    to = call.made("report").to_write(named, "name one")
+    with pytest.raises(CannotWrite, match="File name too long"):
+        Files().output(to, "x", 0o600)
 
 
 def test_a_line_that_cannot_be_read_is_shown_up_to_its_secret() -> None:

@@ -25,7 +25,6 @@ from mpio.tools import multipathd
 from mpio.topology import LunState
 
 TOP = Path(__file__).parent.parent
-UNSHARE = ("unshare", "-r") if os.geteuid() else ("unshare",)
 SITE = fakes.guide_site()
 WHOLE = fakes.settled(SITE, fakes.guide_host())[0]
 
@@ -103,21 +102,23 @@ def test_a_host_without_sys_is_not_a_host_without_luns(tmp_path: Path) -> None:
         assert int(e.value.exit) == 1
 
 
-@pytest.mark.parametrize(
-    ("argv", "code"), [(("status",), 1), (("verify",), 1), (("verify", "--nagios"), 3), (("export",), 1)]
-)
-def test_in_a_container_without_sys(tmp_path: Path, argv: tuple[str, ...], code: int) -> None:
-    site = tmp_path / "site.toml"
-    site.write_text(sitefile.dump(SITE), encoding="utf-8")
-    site.chmod(0o644)
-    script = 'mount -t tmpfs none /sys && exec "$0" "$@"'
-    done = subprocess.run(
-        [*UNSHARE, "-m", "sh", "-c", script, sys.executable, "-m", "mpio", *argv, "--site", str(site)],
-        cwd=TOP,
-        capture_output=True,
-        text=True,
-        check=False,
+if os.geteuid() == 0:  # in a user's namespace / is somebody else's, and mpio trusts no path
+
+    @pytest.mark.parametrize(
+        ("argv", "code"), [(("status",), 1), (("verify",), 1), (("verify", "--nagios"), 3), (("export",), 1)]
     )
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    assert "there is no /sys" in done.stdout + done.stderr
+    def test_in_a_container_without_sys(tmp_path: Path, argv: tuple[str, ...], code: int) -> None:
+        site = tmp_path / "site.toml"
+        site.write_text(sitefile.dump(SITE), encoding="utf-8")
+        site.chmod(0o644)
+        script = 'mount -t tmpfs none /sys && exec "$0" "$@"'
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script, sys.executable, "-m", "mpio", *argv, "--site", str(site)],
+            cwd=TOP,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr
+        assert "there is no /sys" in done.stdout + done.stderr

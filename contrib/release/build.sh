@@ -5,6 +5,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 python=.venv/bin/python
 [ -x "$python" ] || python=${PYTHON:-python3}
+# What is not in the commit would be in the archives.
+changed=$(git status --porcelain)
+if [ -n "$changed" ]; then
+    printf 'build.sh: the tree is not what is committed: commit or remove what git status names, then run again\n%s\n' "$changed" >&2
+    exit 1
+fi
 # Times in the archives and in the SBOM are those of the commit.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from mpio import hearsay, topology
+from mpio import hearsay
 from mpio.findings import Finding, finding
 from mpio.host import Answer, Asked, Host, Portal
 from mpio.plan import Plan
 from mpio.site import Site
 from mpio.tools import iscsierr
 
+_TOLD = (hearsay.Reason.STRANGE, hearsay.Reason.DENIED, hearsay.Reason.FOREIGN)
+
 
 def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
-    yield from _answers(site, host, plan)
     heard = hearsay.words(site, host)
+    yield from _answers(site, host, plan, heard)
     for asked in host.asked:
         yield from discovery(site, asked, heard[asked.portal])
     yield from _unnamed(site, host)
@@ -24,14 +26,14 @@ def findings(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         yield finding("MP217", f"{iface} -> {portal}", f"{size} bytes with fragmentation forbidden")
 
 
-def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
+def _answers(site: Site, host: Host, plan: Plan, heard: Mapping[Portal, hearsay.Word]) -> Iterator[Finding]:
     """One finding a portal where no iface gets an answer, one a pair where some do.
 
     A NIC that is down says so by itself.
     """
     planned = {(p.iface, p.portal) for p in plan.pairs.planned}
     named = {p.portal for p in plan.pairs.planned}
-    portals = sorted(named | {p for p in site.portals if not topology.excludes(site, p)})
+    portals = sorted(named | {p for p in site.portals if not hearsay.excludes(site, p)})
     alive = {(s.pair.iface, s.pair.portal) for s in host.sessions if s.logged_in}
     for portal in portals:
         seen = {
@@ -46,18 +48,18 @@ def _answers(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         if nobody:
             code = "MP211" if Answer.REFUSED in bad.values() else "MP210"
             met = "through " + ", ".join(f"{n}: {a}" for n, a in bad.items())
-            yield finding(code, f"portal {portal}", met + _named_by(site, host, portal))
+            yield finding(code, f"portal {portal}", met + _named_by(site, heard, portal))
             continue
         for name, answer in bad.items():
             if (name, portal) in planned:
                 yield finding("MP211" if answer is Answer.REFUSED else "MP210", f"{name} -> {portal}", str(answer))
 
 
-def _named_by(site: Site, host: Host, portal: Portal) -> str:
+def _named_by(site: Site, heard: Mapping[Portal, hearsay.Word], portal: Portal) -> str:
     """Who says that this is a portal, where the site does not."""
     if portal in site.portals:
         return ""
-    who = hearsay.few(str(a.portal) for a in host.asked if any(f.portal == portal for f in a.found))
+    who = hearsay.few(str(by) for by, word in heard.items() if any(f.portal == portal for f in word.taken))
     return f"; named by the portal {who}" if who else ""
 
 
@@ -81,22 +83,23 @@ def discovery(site: Site, asked: Asked, heard: hearsay.Word) -> Iterator[Finding
         yield finding("MP213", portal, asked.said or iscsierr.reason(asked.code))
     elif heard.flood:
         yield finding("MP213", portal, heard.flood)
-    elif not any(topology.wants_target(site, f.target) for f in asked.found):
+    elif not any(hearsay.wants_target(site, f.target) for f in asked.found):
         yield finding("MP215", portal, f"it names {hearsay.few(f.target for f in asked.found) or 'none at all'}")
     if asked.code == 0 and asked.said:
         yield finding("MP311", portal, asked.said)
-    yield from _not_believed(portal, heard)
+    yield from _not_believed(site, portal, heard)
 
 
-def _not_believed(portal: str, heard: hearsay.Word) -> Iterator[Finding]:
-    """What a portal says of others that no host goes by."""
+def _not_believed(site: Site, portal: str, heard: hearsay.Word) -> Iterator[Finding]:
+    """What a portal says of others that no host goes by. Where pairs keep to their subnets none would go far anyway."""
     lines: dict[hearsay.Reason, list[str]] = {}
     for found, reason in heard.left.items():
-        lines.setdefault(reason, []).append(f"{found.target} at {found.portal}")
+        if reason in _TOLD:
+            lines.setdefault(reason, []).append(f"{found.target} at {found.portal}")
     for reason in (hearsay.Reason.STRANGE, hearsay.Reason.DENIED):
         if reason in lines:
             yield finding("MP311", portal, f"{reason}: {hearsay.few(lines[reason])}")
-    if far := lines.get(hearsay.Reason.FOREIGN):
+    if site.layout != "subnet" and (far := lines.get(hearsay.Reason.FOREIGN)):
         yield finding("MP321", portal, hearsay.few(far))
 
 
@@ -107,5 +110,5 @@ def _unnamed(site: Site, host: Host) -> Iterator[Finding]:
         return
     for portal in site.portals:
         answers = any(a is Answer.ANSWERED for (_, p), a in host.probes.items() if p == portal)
-        if portal not in named and answers and not topology.excludes(site, portal):
+        if portal not in named and answers and not hearsay.excludes(site, portal):
             yield finding("MP216", f"portal {portal}")

@@ -64,5 +64,6 @@ def _redirected(site: Site, host: Host, plan: Plan) -> Iterator[Finding]:
         place = hearsay.place(session)
         if session.pair not in plan.pairs.planned or place in (None, session.pair.portal):
             continue
-        if reason := hearsay.unasked(site, host, place):
+        reason = hearsay.unasked(site, host, place)
+        if reason not in (None, hearsay.Reason.UNTOLD):
             yield finding("MP322", str(session.pair), f"session {session.sid} is at {place}: {reason}")

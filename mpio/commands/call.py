@@ -49,6 +49,20 @@ class Call:
             self.console.say(f"without the site file: {error.message}")
             return None
 
+    def stays(self, program: tuple[str, ...], site: bool) -> None:
+        """That root may leave a unit that starts this program, with the site file where it goes by one."""
+        from mpio import folders, itself
+
+        itself.may_stay(program)
+        try:
+            with folders.without_sudo():
+                _ = site and self.site()
+        except MpioError as error:
+            raise UsageError(
+                f"a unit of root's would not take the site file: {error.message}",
+                "let root alone own and write it, what it names, and the folders above",
+            ) from error
+
     def need_root(self, does: str = "changes the host") -> None:
         if os.geteuid() != 0:
             raise NotRoot(f"`mpio {self.verb}` {does}, which takes root", f"sudo mpio {self.verb}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mpio import apply, discovery, lock, observe, plan, sitefile, sitewords, topology, view
+from mpio import apply, discovery, lock, observe, plan, sitefile, sitewords, topology, trust, view
 from mpio.checks import portals as of_portals
 from mpio.commands.call import Call
 from mpio.console import Console, size
@@ -68,6 +68,8 @@ def command(
         raise UsageError("there is no terminal to ask on for the portals", WAY)
     path = _free(file if file == "-" else os.path.abspath(file or call.site_path))
     call.need_root("reads open-iscsi's records" if adopt else "asks through iscsiadm")
+    if path != "-" and (why := trust.of_place(path)):
+        raise CannotWrite(f"cannot write {path}: {why}", "name another with --file (- for stdout)")
     with lock.hold("init"):
         made = _adopted(call) if adopt else _surveyed(call, wanted)
         text = proposal.text(made.site, made.words)

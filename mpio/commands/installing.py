@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mpio import apply, itself, lock, progress
+from mpio import apply, lock, progress
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
@@ -23,7 +23,7 @@ def install(call: Call, yes: bool, daemon: bool) -> int:
         seen = kit.look(call.machine)
         steps = watching.configured(wish, seen)
         if steps:
-            itself.may_stay(seen.program)
+            call.stays(seen.program, site is not None)
         if steps and not yes:
             for step in steps if not call.console.json else ():
                 call.console.step(step)

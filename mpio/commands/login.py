@@ -34,7 +34,7 @@ def command(
         logouts.forget(call.machine, chosen)
         steps = renewing.ready(site, host, made.pairs, chosen)
         choice = renewing.choice(site, host, made.pairs, chosen if as_renewal else (), every=bool(x))
-        outcome, renewal = apply.Outcome(one_login=site.chap is not None, host=host), renew.Renewal(host)
+        outcome, renewal = apply.Outcome(site.chap is not None, host=host, plan=made), renew.Renewal(host)
         if steps or choice.due:
             guard.refuse(ground.network(site, host, forced).refused)
             if not steps:  # what is logged in first may be the paths that a renewal needs

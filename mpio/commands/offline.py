@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, itself, lock, observe, plan, progress, rest, span, view
+from mpio import apply, choose, guard, lock, observe, plan, progress, rest, span, view
 from mpio.checks import offline
 from mpio.commands import ended
 from mpio.commands.call import Call
@@ -40,7 +40,7 @@ def command(
         meant = {name: choose.pairs((name,), host, planned, site) for name in dict.fromkeys(x)}
         chosen = {p for pairs in meant.values() for p in pairs}
         if length:
-            itself.may_stay(host.program)
+            call.stays(host.program, site=True)
         taken = _taken(host, meant, length, logout)
         todo = resting.rest(site, host, planned, taken)
         if any(_is_news(one, host) for one in taken) or todo.quiet or todo.out:

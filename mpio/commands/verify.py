@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mpio.commands import options
     from mpio.host import Host
     from mpio.site import Site
+    from mpio.topology import Lun
     from mpio.verdict import Verdict
 
 
@@ -21,7 +22,7 @@ def command(call: Call, as_nagios: options.Nagios = False, wait: options.Wait = 
     if as_nagios:
         return _nagios(call, wait)
     if os.geteuid() != 0:
-        return _by_user(call)
+        return _by_user(call, wait)
     from mpio import view
 
     site, host, judged = _look(call, wait)
@@ -50,7 +51,7 @@ def _nagios(call: Call, wait: float) -> int:
         return nagios.CRITICAL
     try:
         if os.geteuid() != 0:
-            return _nagios_by_user(call)
+            return _nagios_by_user(call, wait)
         judged = _look(call, wait)[2]
     except MpioError as error:
         call.console.out(nagios.unknown(error))
@@ -59,14 +60,12 @@ def _nagios(call: Call, wait: float) -> int:
     return nagios.code(judged.exit)
 
 
-def _by_user(call: Call) -> int:
+def _by_user(call: Call, wait: float) -> int:
     """What can be seen; only that a LUN has failed is proved by it."""
     from mpio import partly, view
-    from mpio.observe import user
 
-    site = call.site()
-    host = user.host(call.machine, site)
-    luns, found = partly.luns(site, host), partly.findings(host)
+    site, host, luns = _glance(call, wait)
+    found = partly.findings(host)
     code = Exit.FAILED if partly.failed(luns) else Exit.COULD_NOT
     error = None if code is Exit.FAILED else partly.unseen("nothing has failed, as far as could be seen", call.verb)
     if call.console.json:
@@ -88,16 +87,31 @@ def _by_user(call: Call) -> int:
     return code
 
 
-def _nagios_by_user(call: Call) -> int:
+def _nagios_by_user(call: Call, wait: float) -> int:
     from mpio import partly
-    from mpio.observe import user
 
-    site = call.site()
-    luns = partly.luns(site, user.host(call.machine, site))
+    luns = _glance(call, wait)[2]
     if not partly.failed(luns):
         raise partly.unseen("nothing has failed, as far as could be seen", call.verb)
     call.console.out(nagios.line(Exit.FAILED, luns, (), 0))
     return nagios.CRITICAL
+
+
+def _glance(call: Call, wait: float) -> tuple[Site, Host, tuple[Lun, ...]]:
+    """What a user sees, once no LUN has failed any more or the time is over."""
+    from mpio import partly, settle
+    from mpio.observe import user
+
+    site = call.site()
+    seen: list[tuple[Host, tuple[Lun, ...]]] = []
+
+    def stands() -> bool:
+        host = user.host(call.machine, site)
+        seen.append((host, partly.luns(site, host)))
+        return not partly.failed(seen[-1][1])
+
+    settle.until(stands, wait)
+    return site, *seen[-1]
 
 
 def _sessionless(call: Call) -> tuple[str, ...]:

@@ -161,11 +161,12 @@ KINDS = (
     ),
     Kind(
         "MP321",
-        Severity.WARNING,
-        "left out: {subject} sends this host out of its SAN",
-        "The portal names targets at addresses that are in no network of the site's NICs and that the site does not "
-        "name itself. Whoever answers a discovery may name any address: nothing connects there on its word alone.",
-        "where the addresses are the array's, name them in san.portals; otherwise the portal is broken or hostile",
+        Severity.INFO,
+        "left out: {subject} advertises addresses outside the site's networks",
+        "Targets are advertised at an address in no network of the site's NICs: not logged in. Arrays list all their "
+        "portals, those of other networks, too; and whoever answers a discovery may name any address, so nothing "
+        "connects there on its word alone.",
+        "name it in san.portals if it is yours, or in san.exclude if not",
     ),
     Kind(
         "MP322",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
-from mpio import topology
+from mpio import hearsay
 from mpio.errors import UsageError
 from mpio.host import Portal
 from mpio.lab import san
@@ -29,7 +29,7 @@ def of(site: Site, secrets: Mapping[str, str]) -> san.San:
     Where there are fewer subnets than NICs, all of them hang on one switch; else each has a cable of its own, which
     carries every n-th subnet.
     """
-    portals = tuple(p for p in site.portals if not topology.excludes(site, p))
+    portals = tuple(p for p in site.portals if not hearsay.excludes(site, p))
     if not portals:
         raise UsageError("san.exclude leaves no portal to log in to", "leave one portal of san.portals out of it")
     nics = tuple(dict.fromkeys(i.nic for i in site.ifaces))

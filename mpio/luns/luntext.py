@@ -50,9 +50,11 @@ def adoptions(out: Console, said: Mapping[str, object]) -> None:
 
 def _used(lun: Mapping[str, object]) -> str:
     """The first user and how many more there are."""
-    users = [f"{u['kind']} {u['name']}" for u in console.dicts(lun["users"])]
+    users = console.dicts(lun["users"])
     if users:
-        return users[0] + (f" and {len(users) - 1} more" if len(users) > 1 else "")
+        space = f" (in the mount namespace of {users[0]['space']})" if users[0]["space"] else ""
+        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        return f"{users[0]['kind']} {users[0]['name']}{space}{more}"
     return f"open {lun['open_count']} times" if lun["open_count"] else ""
 
 

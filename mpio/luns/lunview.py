@@ -30,7 +30,7 @@ def _one(site: Site | None, host: Host, one: Lun, rest: Rest) -> view.Json:
         "in_site": one.wanted if site else None,
         "registered": None if rest.registered is None else one.wwid in rest.registered,
         "open_count": opened if one.dm and host.root else None,
-        "users": [{"dev": u.dev, "kind": u.kind, "name": u.name} for u in users],
+        "users": [{"dev": u.dev, "kind": u.kind, "name": u.name, "space": u.space} for u in users],
     }
 
 

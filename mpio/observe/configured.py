@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mpio import dropin, itself, presets, run, trust
+from mpio import dropin, iscsilock, itself, presets, run, trust
 from mpio.errors import UsageError
 from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
@@ -43,6 +43,7 @@ def files(machine: Machine, site: Site | None, seen: Host) -> Host:
     paths += seen.discovery_records.values()
     files = {p: read.text(p) for p in dict.fromkeys(paths)}
     records = (*(n.path for n in seen.nodes), *seen.discovery_records.values())
+    files |= iscsilock.settled(read, [p for p in records if (t := files.get(p)) is not None and iscsidb.is_torn(t)])
     return replace(
         seen,
         files=files,

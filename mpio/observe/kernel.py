@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mpio import memory
 from mpio.errors import MpioError, NotAllowed
+from mpio.files import Files
 from mpio.host import Host, Iface, Node
 from mpio.machine import Machine
 from mpio.tools import iscsidb, sysfs
@@ -39,12 +40,37 @@ def look(machine: Machine, site: Site | None, blind: list[str] | None) -> Host:
 
 def records(machine: Machine, blind: list[str] | None) -> Records:
     read = machine.files
-    ifaces: tuple[Iface, ...] = _or_blind(lambda: iscsidb.ifaces(read), (), blind, IFACES)
-    nodes: tuple[Node, ...] = _or_blind(lambda: iscsidb.nodes(read), (), blind, "the node records")
+    ifaces: tuple[Iface, ...] = _or_blind(lambda: _ifaces(read), (), blind, IFACES)
+    nodes: tuple[Node, ...] = _or_blind(lambda: _nodes(read), (), blind, "the node records")
     kept = _or_blind(
         lambda: memory.parse(machine.files.text(memory.PATH)), memory.Memory(), blind, "what mpio remembers"
     )
     return Records(ifaces, nodes, kept)
+
+
+def _ifaces(read: Files) -> tuple[Iface, ...]:
+    """Torn are only those that nobody is just writing; the same for the records."""
+    found, at = iscsidb.ifaces(read), f"{iscsidb.root(read)}/ifaces"
+    texts = _settled(read, [f"{at}/{i.name}" for i in found if i.torn])
+    said = ((i, texts.get(f"{at}/{i.name}") if i.torn else None) for i in found)
+    return tuple(i if text is None else iscsidb.iface(i.name, text) for i, text in said)
+
+
+def _nodes(read: Files) -> tuple[Node, ...]:
+    found = iscsidb.nodes(read)
+    texts = _settled(read, [n.path for n in found if n.torn])
+    said = ((n, texts.get(n.path) if n.torn else None) for n in found)
+    return tuple(
+        n if text is None else iscsidb.node(n.path, text, (n.pair.portal, n.tpgt), n.pair.target) for n, text in said
+    )
+
+
+def _settled(read: Files, paths: list[str]) -> Mapping[str, str | None]:
+    if not paths:
+        return {}
+    from mpio import iscsilock  # for hosts on which something looks torn
+
+    return iscsilock.settled(read, paths)
 
 
 def seen(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mpio import probe, topology
+from mpio import hearsay, probe, topology
 from mpio.host import Answer, Asked, Host, Portal
 from mpio.machine import Machine
 from mpio.plan import iscsi
@@ -53,7 +53,7 @@ def _asked(machine: Machine, site: Site, seen: Host) -> tuple[Asked, ...]:
 
     # One after another: every discovery session of a host has the same ISID (open-iscsi, usr/discovery.c), so a target
     # that serves several portals may take a second one for the first come again, and end that (RFC 7143, 6.3.5).
-    portals = [p for p in site.portals if not topology.excludes(site, p)]
+    portals = [p for p in site.portals if not hearsay.excludes(site, p)]
     return tuple(asked for asked in map(ask, portals) if asked is not None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mpio import topology
+from mpio import hearsay, topology
 from mpio.findings import finding
 from mpio.host import Answer, Host, Iface, Node, Pair, Portal
 from mpio.plan.shape import ISCSID_CONF, Share
@@ -77,7 +77,7 @@ def discovery(site: Site, host: Host) -> Share:
         wrong = elsewhere(site, host)
         free = tuple(i.name for i in site.ifaces if i.name not in wrong)
         answer = {pair for pair, met in host.probes.items() if met is Answer.ANSWERED}
-        portals = [p for p in site.portals if not topology.excludes(site, p)] or list(site.portals)
+        portals = [p for p in site.portals if not hearsay.excludes(site, p)] or list(site.portals)
         portal = next((p for p in portals if any((name, p) in answer for name in free)), portals[0])
         others = f" (and at {len(portals) - 1} more)" if len(portals) > 1 else ""
         names = tuple(name for name in free if (name, portal) in answer) or free
@@ -104,7 +104,9 @@ def may_ask_at(host: Host, portal: Portal) -> bool:
         return not host.discovery_chap
     text = host.files.get(host.discovery_records[portal])
     return not host.discovery_chap or (
-        text is not None and iscsidb.record_text_with(text, _discovery_login(host)) == text
+        text is not None
+        and not iscsidb.is_torn(text)
+        and iscsidb.record_text_with(text, _discovery_login(host)) == text
     )
 
 
@@ -154,7 +156,7 @@ def records(site: Site, host: Host, pairs: Pairs) -> Share:
 def mended(node: Node) -> Write:
     """A torn record becomes one that iscsiadm can make anew, or delete."""
     why = f"the record of {node.pair} was written in part: an iscsiadm died over it"
-    return Write(Part.DISCOVERY, why, node.path, iscsidb.seed(node.pair, node.tpgt), 0o600)
+    return Write(Part.DISCOVERY, why, node.path, iscsidb.seed(node.pair, node.tpgt), 0o600, torn=node.pair)
 
 
 def deleted(node: Node, why: str) -> tuple[Step, ...]:
@@ -191,8 +193,10 @@ def _chap(
     text = host.files.get(path)
     if text is None or not any(".auth." in key for key in settings):
         return ()
-    new = iscsidb.record_text_with(text, settings)
     named = any("password" in key and value for key, value in settings.items())
+    if named and iscsidb.is_torn(text):
+        return ()  # a login alone is no record: that comes first
+    new = iscsidb.record_text_with(text, settings)
     why = f"{whose} has not the site's CHAP login" if named else f"{whose} has a CHAP login that the site does not name"
     if new == text:
         if not named or path not in host.loose_records:
@@ -229,9 +233,14 @@ def discovery_records(site: Site, host: Host) -> Share:
     steps: list[Step] = []
     for portal in site.portals if site.discovery_chap else ():
         path = host.discovery_records[portal]
-        if topology.excludes(site, portal):
+        if hearsay.excludes(site, portal):
             continue
-        if host.files.get(path) is None:
+        text = host.files.get(path)
+        if text is not None and iscsidb.is_torn(text):
+            why = f"the discovery record of {portal} was written in part: an iscsiadm died over it"
+            steps.append(Write(Part.DISCOVERY, why, path, None, None, torn=portal))
+            text = None
+        if text is None:
             note = Note("discovery", str(portal))
             why = f"there is no discovery record for {portal}, which is to hold the CHAP login"
             steps.append(replace(iscsiadm.discoverydb_new(portal, why=why), notes=(note,)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mpio import guard, topology
+from mpio import guard, hearsay, topology
 from mpio.findings import Finding, finding
 from mpio.host import Host, Node, Session
 from mpio.plan import iscsi
@@ -24,7 +24,7 @@ def unwanted(site: Site, host: Host, pairs: Pairs) -> tuple[Node, ...]:
 
 def _dropped(site: Site, host: Host, node: Node) -> bool:
     iface = next((i for i in site.ifaces if i.name == node.pair.iface), None)
-    if iface is None or not topology.wants_target(site, node.pair.target) or topology.excludes(site, node.pair.portal):
+    if iface is None or not hearsay.wants_target(site, node.pair.target) or hearsay.excludes(site, node.pair.portal):
         return True
     nic = host.nic(iface.nic)
     if site.layout != "subnet" or nic is None or not nic.speaks(node.pair.portal):
@@ -77,7 +77,7 @@ def discoveries(site: Site, host: Host) -> Share:
     """Discovery records that mpio made for a CHAP login that the site no longer has."""
     steps: list[Step] = []
     for portal, path in host.discovery_records.items():
-        wanted = site.discovery_chap and portal in site.portals and not topology.excludes(site, portal)
+        wanted = site.discovery_chap and portal in site.portals and not hearsay.excludes(site, portal)
         if wanted or host.files.get(path) is None or not host.memory.has("discovery", str(portal)):
             continue
         # Somebody has since discovered through it: their node records would go with it.

@@ -140,7 +140,7 @@ def next_words(mapped: Map, users: Iterable[tuple[str, str]], has: Mapping[str, 
     place, content = f"/dev/mapper/{mapped.name}", has.get("ID_FS_TYPE", "")
     if content in _GROWN:
         kind, way = _GROWN[content]
-        on = next((name.partition(" (in ")[0] for k, name in users if k == kind), kind.upper())
+        on = next((name for k, name in users if k == kind), kind.upper())
         return f"{content}: {way.format(place=place, on=on)}"
     if content:
         return f"{content}: by its own tool"

@@ -130,6 +130,13 @@ def pair_of(step: Command) -> Pair | None:
     return Pair(words["-I"], portal_of(step), words["-T"])
 
 
+def remade(step: Step) -> Pair | Portal | None:
+    """Whose record a step makes anew or changes; None for one that does neither."""
+    if not isinstance(step, Command) or not is_call(step) or not {"new", "update"} & set(step.argv):
+        return None
+    return pair_of(step) or (portal_of(step) if step.argv[2] == "discoverydb" else None)
+
+
 def logout(pair: Pair, *, why: str) -> Command:
     """21 may also mean that iscsid could not be reached: only sysfs says whether the session is gone (facts 1.4)."""
     return Command(Part.LOGIN, why, _node(pair, "--logout"), (Code.SUCCESS, Code.NO_OBJS_FOUND))

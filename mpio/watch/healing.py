@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mpio import apply, iscsilock, lock, logouts, probe, topology
+from mpio import apply, iscsilock, lock, logins, logouts, probe, topology
 from mpio.errors import Busy, MpioError
 from mpio.host import Host, Pair
 from mpio.machine import Machine
@@ -159,22 +159,23 @@ def tried(machine: Machine, site: Site, pairs: Iterable[Pair]) -> dict[Pair, Met
     todo = {p: steps[p] for p in wanted if p in steps and p not in differs and host.node_of(p) is not None}
     found: dict[Pair, Met | None] = dict.fromkeys(wanted)
     found |= dict.fromkeys((p for p in steps if p in differs), Met("its record is not as the site says: mpio apply"))
-    return found | log_in(machine, todo, one_login=site.chap is not None)
+    return found | log_in(machine, todo, planned.planned if site.chap else None)
 
 
-def log_in(machine: Machine, todo: Mapping[Pair, Command], *, one_login: bool) -> dict[Pair, Met]:
-    """What each login has met that was tried. Where all have `one_login`, one of each target goes before its others, in
-    turn: the first refusal ends it, and the others of a target that failed are left for later.
+def log_in(machine: Machine, todo: Mapping[Pair, Command], one_login: Mapping[Pair, int] | None) -> dict[Pair, Met]:
+    """What each login has met that was tried. Where all are with `one_login`, which names their portal groups, one of
+    each group goes before its others, in turn: the first refusal ends it, and the others of a group that failed are
+    left for later.
     """
     outcome = apply.Outcome()
-    first: dict[str, Pair] = {}
-    for pair in todo if one_login else ():
-        if first.setdefault(pair.target, pair) == pair:
-            apply.carry_out(machine, [todo[pair]], outcome, lambda _step, _trouble: None)
-            if any(code == iscsierr.Code.LOGIN_AUTH_FAILED for _, _, code in outcome.failed.values()):
-                return _met(todo, outcome)
-    well = {pair.target for pair, step in todo.items() if step in outcome.done}
-    rest = [s for p, s in todo.items() if p not in first.values() and (p.target in well or not one_login)]
+    first = logins.first(todo, one_login) if one_login is not None else ()
+    for pair in first:
+        apply.carry_out(machine, [todo[pair]], outcome, lambda _step, _trouble: None)
+        if any(code == iscsierr.Code.LOGIN_AUTH_FAILED for _, _, code in outcome.failed.values()):
+            return _met(todo, outcome)
+    groups = {pair: logins.group(pair, one_login or {}) for pair in todo}
+    well = {groups[pair] for pair, step in todo.items() if step in outcome.done}
+    rest = [s for p, s in todo.items() if p not in first and (one_login is None or groups[p] in well)]
     apply.carry_out(machine, rest, outcome, lambda _step, _trouble: None)
     return _met(todo, outcome)
 

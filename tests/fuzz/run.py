@@ -7,7 +7,6 @@ once it is made small. Exit code 1 then; 2 where atheris is not there.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import mmap
 import os
@@ -21,6 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from asking import parser, tell
 
 if TYPE_CHECKING:
     from fuzzed import Reader
@@ -115,14 +116,8 @@ def total(rows: list[Tried]) -> str:
     return f"{len(rows)} readers, {inputs} inputs, {size / 1e6:.1f} MB, {seconds:.0f} s, {broken} broken"
 
 
-def tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("readers", nargs="*")
+    asked = parser(__doc__)
     asked.add_argument("--all", action="store_true")
     asked.add_argument("--list", action="store_true")
     asked.add_argument("--seconds", type=int, default=10)

@@ -6,7 +6,6 @@ as much: it would take quadratic time. Exit code 1 then. A reader that does not 
 
 from __future__ import annotations
 
-import argparse
 import faulthandler
 import random
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))  # from a checkout, whatever is installed
 
+from asking import parser, tell
 from fuzzed import Reader
 from readers import READERS
 from shapes import Shape, every
@@ -46,14 +46,8 @@ def slow(reader: Reader, shape: Shape, size: int, limit: float) -> str:
     return ""
 
 
-def tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("readers", nargs="*")
+    asked = parser(__doc__)
     asked.add_argument("--bytes", type=int, default=1_000_000)
     asked.add_argument("--limit", type=float, default=3.0)
     asked.add_argument("--shapes", type=int, default=0, help="so many of each reader's, by lot; 0: all")

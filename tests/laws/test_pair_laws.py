@@ -31,7 +31,7 @@ def wanted(site: Site, host: Host) -> list[Pair]:
         Pair(iface.name, found.portal, found.target)
         for found in fakes.SAN.targets
         for iface in site.ifaces
-        if topology.wants_target(site, found.target) and not topology.excludes(site, found.portal)
+        if hearsay.wants_target(site, found.target) and not hearsay.excludes(site, found.portal)
         if hearsay.unasked(site, host, found.portal) is None
     ]
 
@@ -118,5 +118,5 @@ def test_only_pairs_without_a_session_are_probed(site: Site, host: Host) -> None
     alive = {(s.pair.iface, s.pair.portal) for s in host.sessions if s.logged_in}
     for iface, nic_name, portal in topology.probe_wanted(site, host):
         assert (iface, portal) not in alive
-        assert not topology.excludes(site, portal)
+        assert not hearsay.excludes(site, portal)
         assert nic_name == next(i.nic for i in site.ifaces if i.name == iface)

@@ -16,6 +16,8 @@ from vm.hosts import LOGS, Prague
 HERE = Path(__file__).parent
 KILLING, SOUND = "/usr/local/lib/killing.py", "/usr/local/lib/sound.py"
 MANNERS = ("alone", "group", "power")
+# What was offline for a time is looked after at boot, under mpio's lock.
+BOOTED = "! systemctl is-active -q mpio-online.service"
 GOLDEN = 0.6180339887498949  # multiples of it, without their whole part, walk evenly over 0 … 1 however many they are
 WHOLE = 120.0  # what udev, multipathd and a drill's guard may take until all is as it was
 
@@ -97,6 +99,7 @@ def kill(host: Prague, verb: Verb, how: str, point: str) -> dict[str, object]:
     at: dict[str, object] = json.loads(said)
     if how == "power" and "call" in at:
         host.guest.reset()
+        host.until(BOOTED, WHOLE)
     return at
 
 

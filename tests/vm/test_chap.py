@@ -70,6 +70,7 @@ def refused(host: Prague, target: str) -> int:
     return int(host.sh(f"cat {stats}/authenticate_fails"))
 
 
+@pytest.mark.nightly
 def test_wrong_secrets_are_named_and_right_ones_are_nowhere_but_in_their_files(applied: Prague) -> None:
     applied.fault("discovery-chap", *DISCOVERY)
     applied.fault("chap", TARGETS[0], *SESSIONS)

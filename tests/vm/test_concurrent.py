@@ -236,6 +236,7 @@ def test_luns_that_appear_and_vanish_while_one_is_added(applied: Prague) -> None
     ends_well(applied)
 
 
+@pytest.mark.nightly
 def test_beside_an_iscsiadm_that_holds_the_database(applied: Prague) -> None:
     """The short form: apply waits for it."""
     applied.sh(f"iscsiadm {RECORD} -o update -n node.startup -v manual")

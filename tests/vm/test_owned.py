@@ -119,6 +119,7 @@ def used(guest: Guest) -> Prague:
     return host
 
 
+@pytest.mark.nightly
 def test_nothing_is_taken_from_under_its_users(used: Prague) -> None:
     before = used.state(hosts.FILES, hosts.KERNEL, hosts.UNITS)
     for verb in ("teardown", "logout"):

@@ -22,6 +22,7 @@ def timers(host: Prague) -> set[tuple[int, int]]:
     return {(s["noop_interval"], s["noop_timeout"]) for s in host.walk()["sessions"].values()}
 
 
+@pytest.mark.nightly
 def test_an_iface_by_hand_and_portals_asked_through_it(bare: Prague) -> None:
     before = bare.sh(IFACES).split()
     bare.mpio("discover", "--yes", exits=1)  # through which iface?
