@@ -67,9 +67,11 @@ def test_a_lost_link_costs_no_more_than_a_moment(applied: Prague) -> None:
     watcher.says(applied, "lun_degraded", len(ALIASES))
     said = reader.ends(applied, read)
     control = max(said[other]["longest"] for other in others)
-    assert longest(said) < 0.3 + control, (said, watcher.said(applied))
+    # What an untouched disk stands is the other guest's doing; what a lost one stands is made of several such turns.
+    limit = 0.3 + 3 * control
+    assert longest(said) < limit < 5, (said, watcher.said(applied))
     (down,) = watcher.says(applied, "link_down")
-    assert moment(down) - float(applied.text("/run/carrier")) < 0.3 + control, (down, control)
+    assert moment(down) - float(applied.text("/run/carrier")) < limit, (down, control)
     (one,) = done(watcher.said(applied))
     shown = [one[key] for key in ("nic", "root", "cause", "severity")]
     assert shown == ["eth1", "NIC eth1", "link down", "degraded"], one
