@@ -157,12 +157,6 @@ def directory_mode(path: str) -> int:
     return 0o700 if path == PRIVATE or path.startswith(PRIVATE + "/") else 0o755
 
 
-def make_directories(path: str) -> None:
-    """Make the directory and the missing ones above it, durably and whatever the umask. Raises OSError."""
-    with folders.of(f"{path}/.mpio", mode=directory_mode, follow=False):
-        return
-
-
 def _own(place: str) -> bytes:
     with folders.of(place) as (folder, name):
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)

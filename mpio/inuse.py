@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import dropwhile
 from types import MappingProxyType
 
+from mpio import rootfs
 from mpio.files import Files
 from mpio.host import Host, Path, User
 from mpio.tools import sysfs, udevadm
@@ -204,14 +205,13 @@ def _mounts(read: sysfs.Reader, numbers: dict[str, str]) -> Iterator[tuple[str, 
 
 
 def _of_btrfs(read: sysfs.Reader, line: str, devs: Collection[str]) -> tuple[str, ...]:
-    """Its file systems have a number of their own, and of their devices the mount table names one."""
     kind, _, rest = line.partition(" - ")[2].partition(" ")
     if kind != "btrfs":
         return ()
     source = rest.partition(" ")[0]
-    named = (read.target(source) or source).rpartition("/")[2]
-    every = (read.names(f"/sys/fs/btrfs/{uuid}/devices") for uuid in read.names("/sys/fs/btrfs"))
-    return tuple(dev for dev in next((found for found in every if named in found), (named,)) if dev in devs)
+    # Where the kernel lists none, the one that the table names is one of them all the same.
+    every = rootfs.of_btrfs(read, source) or ((read.target(source) or source).rpartition("/")[2],)
+    return tuple(dev for dev in every if dev in devs)
 
 
 def _swaps(read: sysfs.Reader) -> Iterator[str]:

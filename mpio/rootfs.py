@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
 from mpio.files import Files
 from mpio.host import Host, User
+from mpio.tools.sysfs import Reader
 
 # Without these the host does not run on, nor does anything that could put it right: no --force lets them go.
 OWN = ("/", "/usr", "/etc", "/var", "/boot", "/boot/efi", "/efi")
@@ -25,10 +25,14 @@ def devices(read: Files, number: str, kind: str, source: str) -> tuple[str, ...]
     """The devices of a file system; nothing where they cannot be told."""
     if dev := read.target(f"/sys/dev/block/{number}").rpartition("/")[2]:
         return (dev,)
-    # A file system of several devices has a number of its own, and the mount table names one of them.
-    if kind != "btrfs" or not source.startswith("/dev/"):
+    return of_btrfs(read, source) if kind == "btrfs" else ()
+
+
+def of_btrfs(read: Reader, source: str) -> tuple[str, ...]:
+    """The devices of a file system of several: it has a number of its own, and the mount table names one of them."""
+    if not source.startswith("/dev/"):
         return ()
-    dev = os.path.realpath(read.root + source).rpartition("/")[2]
+    dev = (read.target(source) or source).rpartition("/")[2]
     every = (read.names(f"/sys/fs/btrfs/{uuid}/devices") for uuid in read.names("/sys/fs/btrfs"))
     return next((devs for devs in every if dev in devs), ())
 

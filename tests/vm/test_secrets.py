@@ -128,8 +128,8 @@ def test_no_core_is_left_of_an_iscsiadm_that_mpio_has_started(applied: Prague) -
     by_hand = f"iscsiadm -m node -T {TARGETS[0]} --login"
     for command, left in ((by_mpio, False), (by_hand, True)):
         applied.sh(f"systemd-run -q --collect --unit login -p LimitCORE=infinity {command}")
-        applied.until("pgrep -x iscsiadm")
-        applied.sh("sleep 1; pkill -SEGV -x iscsiadm")
+        applied.until("ss -Hxp | grep -q '\"iscsiadm\"'")  # it has handed the record to iscsid
+        applied.sh("pkill -SEGV -x iscsiadm")
         applied.until("! systemctl is-active -q login", 120)
         number, _ = cores(applied)
         assert (number > 0) is left, (command, number)
