@@ -116,11 +116,8 @@ def lost(offline: str) -> Iterator[str]:
             yield f"{place.name} is {state}"
         if recovery != RECOVERY:
             yield f"{place.name} has recovery_tmo {recovery}"
-    if any(
-        suspended.strip() != "Active"
-        for suspended in said("dmsetup", "info", "-c", "--noheadings", "-o", "suspended").split()
-    ):
-        yield said("dmsetup", "info", "-c")
+    suspended = said("dmsetup", "info", "-c", "--noheadings", "--separator", " ", "-o", "suspended,name")
+    yield from (line for line in suspended.splitlines() if line.startswith("Suspended "))
     mapped = {
         slave.name: text(dm / "dm/name").strip()
         for dm in Path("/sys/block").glob("dm-*")
