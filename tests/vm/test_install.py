@@ -70,6 +70,7 @@ def rules_are_clean(host: Prague) -> None:
         assert complaints == [], said
 
 
+@pytest.mark.nightly
 def test_without_a_daemon_one_failed_path_is_one_alert(applied: Prague) -> None:
     site(applied)
     made = applied.mpio("watch", "--install", "--no-daemon", "--yes", "-o", "json")

@@ -103,7 +103,8 @@ def cores(host: Prague) -> tuple[int, set[str]]:
     return len(found), {name for names in said["files"].values() for name in names}
 
 
-@pytest.mark.parametrize("pattern", [PIPE, pytest.param(FILE, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("pattern", [PIPE, FILE])
 def test_no_core_is_left_of_who_holds_a_secret(applied: Prague, pattern: str) -> None:
     guarded(applied)
     applied.put("/root/catch", CATCHER, 0o755)

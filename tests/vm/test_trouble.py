@@ -132,6 +132,7 @@ def test_a_portal_that_falls_silent_is_named_and_its_return_suffices(applied: Pr
     is_as_the_site_says(applied)
 
 
+@pytest.mark.nightly
 def test_a_second_changing_verb_is_told_who_is_at_work(applied: Prague) -> None:
     first: list[hosts.Ran] = []
     thread = threading.Thread(target=lambda: first.append(applied.mpio("apply", "--yes", exits=None)))
