@@ -19,9 +19,9 @@ CHAIN = 8  # kills in a row, each later than the last one, before a run that may
 KILLS = {"bookworm": 36}  # for each verb; on the other releases:
 FEWER = 6
 LEFT = """
-iscsiadm -m session; iscsiadm -m node; dmsetup ls; ls {database}/ifaces {database}/nodes 2>/dev/null
-ls -A /var/lib/mpio /etc/multipath/conf.d /etc/sysctl.d /etc/systemd/system | grep -i mpio
-grep -v '^#' /etc/multipath/wwids; systemctl is-enabled multipathd.service open-iscsi.service
+iscsiadm -m session; iscsiadm -m node; dmsetup ls; find {database}/ifaces {database}/nodes /var/lib/mpio -type f
+ls /etc/multipath/conf.d /etc/sysctl.d /etc/systemd/system | grep -i mpio; grep -v '^#' /etc/multipath/wwids
+systemctl is-enabled multipathd.service open-iscsi.service
 """
 
 
@@ -67,10 +67,14 @@ def is_removed(host: Prague) -> None:
     assert GONE not in host.sh(f"{names}; grep -v '^#' /etc/multipath/wwids")
 
 
+def left(host: Prague) -> str:
+    return host.state(LEFT.format(database=host.database))
+
+
 def is_gone(host: Prague) -> None:
     """Nothing is left that mpio has made."""
-    left = host.state(LEFT.format(database=host.database))
-    assert left == "No devices found\ndisabled\ndisabled\n", left
+    gone = left(host)
+    assert gone == left(hosts.bare(host.guest)), gone
 
 
 def verb(name: str, argv: str, start: Callable[[Prague], None], end: Callable[[Prague], None], **more: object) -> Verb:
