@@ -123,12 +123,15 @@ class Console:
 
     def findings(self, findings: Iterable[Finding]) -> None:
         for one in findings:
-            word = self.colored(f"{one.code} {one.severity}", OF_SEVERITY[one.severity.value])
-            self.out(f"{word}  {one_line(one.summary)}")
-            if one.detail:
-                self.out(f"    {one_line(one.detail)}")
-            if one.severity != "info":
-                self.out(f"    -> {one_line(one.remedy)}")
+            self.finding(one)
+
+    def finding(self, one: Finding, also: Iterable[str] = ()) -> None:
+        """`also` are lines between what was seen and what to do about it."""
+        word = self.colored(f"{one.code} {one.severity}", OF_SEVERITY[one.severity.value])
+        self.out(f"{word}  {one_line(one.summary)}")
+        remedy = f"-> {one.remedy}" if one.severity != "info" else ""
+        for line in filter(None, (one.detail, *also, remedy)):
+            self.out(f"    {one_line(line)}")
 
     def host(self, host: Host) -> None:
         """Ifaces and sessions as tables."""
@@ -282,7 +285,8 @@ def _session(host: Host, one: Session) -> Iterable[object]:
     from mpio.hearsay import whereabouts
 
     state = f"{one.state} (offline)" if host.is_offline(one.pair) else one.state
-    return (one.sid, one.pair.iface, one.nic, whereabouts(one), one.pair.target, state, _seconds(one.recovery_tmo))
+    recovery = "off" if one.recovery_tmo is None else f"{one.recovery_tmo} s"
+    return (one.sid, one.pair.iface, one.nic, whereabouts(one), one.pair.target, state, recovery)
 
 
 def _texts(value: object) -> list[str]:
@@ -313,7 +317,3 @@ def _recovery(live: int | None, recorded: int | None) -> str:
     """The live one counts; what the record says is told where it is another."""
     said = "?" if live is None else f"{live} s"
     return said if recorded in (None, live) else f"{said}, not the record's {recorded}"
-
-
-def _seconds(value: int | None) -> str:
-    return "off" if value is None else f"{value} s"

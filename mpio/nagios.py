@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mpio.errors import Exit, MpioError
@@ -36,6 +36,23 @@ def line(verdict: Exit, luns: Iterable[Lun], said: tuple[str, ...], drift: int) 
     words += said[:SAID] + ((f"{len(said) - SAID} more findings",) if len(said) > SAID else ())
     data = [f"'{_label(x)}'={len(x.usable)};{x.expected or 0}:;1:;0;{x.expected or 0}" for x in wanted]
     return f"MPIO {WORDS[code(verdict)]} - {_plain('; '.join(words))} | {' '.join([*data, f'drift={drift};0'])}"
+
+
+def severity(found: Iterable[Finding]) -> int:
+    """Critical is critical, an error or a warning warns; infos are fine."""
+    words = {f.severity.value for f in found}
+    if "critical" in words:
+        return CRITICAL
+    return WARNING if words & {"error", "warning"} else OK
+
+
+def diagnosis(found: Collection[Finding]) -> str:
+    """The first findings, worst first as they come, and how many there are of each severity."""
+    said = [f"{f.code} {f.summary}" for f in found if f.severity.value != "info"]
+    words = "; ".join([*said[:SAID], *([f"{len(said) - SAID} more"] if len(said) > SAID else [])]) or "nothing found"
+    names = ("critical", "error", "warning", "info")
+    data = " ".join(f"{name}={sum(f.severity.value == name for f in found)};;;0" for name in names)
+    return f"MPIO {WORDS[severity(found)]} - {_plain(words)} | {data}"
 
 
 def without_sessions(names: tuple[str, ...]) -> str:

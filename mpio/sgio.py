@@ -16,9 +16,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LIMIT = 5.0  # seconds for all disks together; one with nothing else to do answers in milliseconds
+TIMED = 0.8  # seconds that a disk's timed questions may take together before the rest of them is left out
 SG_IO = 0x2285  # include/scsi/sg.h
 FROM_DEVICE = -3
 # Milliseconds, as the kernel gives a read (SD_TIMEOUT): a shorter limit would have it reset a LUN, and with that
@@ -34,18 +35,22 @@ _GOOD = 0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A command, and how many bytes its reply may have."""
+    """A command, and how many bytes its reply may have; one that is only timed keeps none of them."""
 
     command: bytes
     room: int
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`data` is empty where the disk did not answer with GOOD; `sense` may say why."""
+    """`data` is empty where the disk did not answer with GOOD; `sense` may say why. `seconds` is what a timed question
+    took, 0 where it was not answered so.
+    """
 
     data: bytes = b""
     sense: bytes = b""
+    seconds: float = field(default=0.0, compare=False)
 
 
 def replies(places: Mapping[str, str], asked: Sequence[Question], limit: float = LIMIT) -> dict[str, tuple[Reply, ...]]:
@@ -92,8 +97,8 @@ def _heard(end: int, limit: float) -> tuple[str, bool]:
 def parse_line(line: str) -> tuple[str, tuple[Reply, ...]]:
     """What the child says of one disk; ValueError for anything else."""
     name, *words = line.split(" ")
-    pairs = (word.partition(":") for word in words)
-    return name, tuple(Reply(bytes.fromhex(data), bytes.fromhex(sense)) for data, _, sense in pairs)
+    parts = ((word + ":0").split(":") for word in words)
+    return name, tuple(Reply(bytes.fromhex(p[0]), bytes.fromhex(p[1]), int(p[2][:18]) / 1e6) for p in parts)
 
 
 # -- the child -----------------------------------------------------------------------------------------------------
@@ -126,9 +131,12 @@ def _ask(places: Mapping[str, str], asked: Sequence[Question], end: int) -> None
 def _one(name: str, place: str, asked: Iterable[Question], end: int) -> None:
     with contextlib.suppress(OSError):
         fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        said = [_sent(fd, question) for question in asked]
+        said: list[Reply] = []
+        for question in asked:
+            slow = question.timed and sum(reply.seconds for reply in said) > TIMED
+            said.append(Reply() if slow else _sent(fd, question))
         os.close(fd)
-        words = (f"{reply.data.hex()}:{reply.sense.hex()}" for reply in said)
+        words = (f"{reply.data.hex()}:{reply.sense.hex()}:{reply.seconds * 1e6:.0f}" for reply in said)
         os.write(end, f"{' '.join((name, *words))}\n".encode())
 
 
@@ -138,7 +146,11 @@ def _sent(fd: int, asked: Question) -> Reply:
     places = (ctypes.addressof(reply), ctypes.addressof(block), ctypes.addressof(sense))
     head = (ord("S"), FROM_DEVICE, len(asked.command), _SENSE, 0, asked.room, *places, PATIENCE, 0, 0, 0)
     header = bytearray(struct.pack(_HEADER, *head, *[0] * 9))
+    begin = time.monotonic()
     fcntl.ioctl(fd, SG_IO, header)
+    took = time.monotonic() - begin
     words = struct.unpack(_HEADER, header)
     good = (words[_STATUS], words[_HOST], words[_DRIVER]) == (_GOOD, 0, 0)
+    if asked.timed:
+        return Reply(seconds=took if good else 0.0)
     return Reply(reply.raw if good else b"", sense.raw[: words[_WRITTEN]])

@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from functools import cache
 
 from mpio.errors import MpioError
 from mpio.host import Session
+from mpio.tools.tcpinfo import Segments, parse_segments
 
 NETLINK_SOCK_DIAG = 4  # linux/netlink.h
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -81,6 +83,7 @@ class _Lack:
     until: float = 0.0
 
 
+_TURN = threading.Lock()  # of one socket: who asked beside another would take his answers
 _LACK: dict[int, _Lack] = defaultdict(_Lack)  # by address family
 
 
@@ -92,6 +95,12 @@ def of_sessions(sessions: Iterable[Session]) -> dict[int, Socket]:
     return {session.sid: parse_info(seen) for session, seen in _found(sessions) if len(seen.info) >= TCP_INFO.size}
 
 
+def segments_of(sessions: Iterable[Session]) -> dict[int, Segments]:
+    """What the connection of each session has sent and received, by sid. Raises MpioError."""
+    counted = ((session.sid, parse_segments(seen.info)) for session, seen in _found(sessions))
+    return {sid: segments for sid, segments in counted if segments is not None}
+
+
 def find(sessions: Iterable[Session], addresses: Mapping[str, tuple[str, ...]]) -> dict[int, Found]:
     """The connection of each session, by sid, for `end`. Raises MpioError.
 
@@ -100,6 +109,17 @@ def find(sessions: Iterable[Session], addresses: Mapping[str, tuple[str, ...]]) 
     """
     own = {nic: {ipaddress.ip_interface(one).ip.packed for one in known} for nic, known in addresses.items()}
     return {session.sid: seen for session, seen in _found(sessions) if seen.here in own.get(session.nic, ())}
+
+
+def candidates(sessions: Iterable[Session]) -> dict[int, tuple[Found, ...]]:
+    """The connections that may be each session's, by sid: those with its portal and ports, whatever they are bound to.
+
+    Raises MpioError where the kernel tells nothing of sockets.
+    """
+    wanted = {session.sid: four for session in sessions if (four := _four(session)) is not None}
+    asked = sorted({(FAMILIES[len(four[0])], four[1]) for four in wanted.values()})
+    listed = [seen for family, port in asked for seen in _list(family, port)]
+    return {sid: tuple(seen for seen in listed if seen.four == four) for sid, four in wanted.items()}
 
 
 def end(found: Mapping[int, Found]) -> frozenset[int]:
@@ -239,6 +259,11 @@ def _kernel() -> socket.socket:
 
 def _ask(kind: int, flags: int, request: bytes) -> list[bytes]:
     """What the kernel answers, message by message. Raises OSError with its errno."""
+    with _TURN:
+        return _answered(kind, flags, request)
+
+
+def _answered(kind: int, flags: int, request: bytes) -> list[bytes]:
     number = int.from_bytes(os.urandom(4), "little")
     kernel = _kernel()
     kernel.send(HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | flags, number, 0) + request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mpio.budget import Budget
+    from mpio.diagnosis.causes import Cause
     from mpio.discovery import Named
     from mpio.findings import Finding
     from mpio.host import Host, Path, Portal, Session
@@ -65,6 +66,11 @@ def finding(one: Finding) -> Json:
 
 def findings(many: Iterable[Finding]) -> list[Json]:
     return [finding(f) for f in many]
+
+
+def causes(many: Iterable[Cause]) -> list[Json]:
+    """Findings with what they explain: `subjects` are all that they are about, `symptoms` the findings that follow."""
+    return [{**finding(c.finding), "subjects": list(c.subjects), "symptoms": findings(c.symptoms)} for c in many]
 
 
 def status(host: Host, luns: Iterable[Lun], site: Site | None = None) -> Json:

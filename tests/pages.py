@@ -7,6 +7,7 @@ from pathlib import Path
 
 import manual
 import reference
+import rules
 from completion import bash, fish, zsh
 
 TOP = Path(__file__).parent.parent
@@ -28,6 +29,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/findings.md": reference.finding_codes,
     "docs/presets.md": reference.preset_table,
     "docs/site.schema.json": site_schema,
+    "contrib/prometheus/mpio.rules.yml": rules.text,
 }
 
 if __name__ == "__main__":

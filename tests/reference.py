@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mpio import dropin, findings, presets
+from mpio.diagnosis import mending
 from mpio.presets import Preset
 from mpio.tools import multipath, multipathconf
 
@@ -137,6 +138,8 @@ def _kind(kind: findings.Kind) -> Iterator[str]:
     yield f"**{kind.summary.format(subject='X')}** ({kind.severity}{', refusal' if kind.refusal else ''})"
     yield kind.explanation
     yield f"What to do: {kind.remedy.format(subject='X', remedy='…')}"
+    mended = f" Mended by `mpio doctor --fix {kind.code}`." if kind.code in mending.FIXES else ""
+    yield f"Rests on: {kind.evidence}. See: {kind.reference}.{mended}"
 
 
 # -- the presets

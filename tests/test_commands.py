@@ -20,11 +20,11 @@ import fakes
 import pytest
 
 import mpio
-from mpio import apply, cli, lock, observe, settle, sitefile
+from mpio import apply, cli, diagnosis, lock, observe, settle, sitefile
 from mpio.commands import VERBS, call
 from mpio.findings import TABLE
 from mpio.host import Answer, Host
-from mpio.observe import configured, user
+from mpio.observe import configured, evidence, user
 from mpio.plan import ending
 from mpio.step import Part
 from mpio.tools import present
@@ -528,7 +528,8 @@ def test_an_apply_without_its_programs_does_nothing(run: Mpio, site: Path, shows
 # -- the others ----------------------------------------------------------------------------------------------------
 
 
-def test_preflight(run: Mpio, site: Path, shows: Shows) -> None:
+def test_preflight(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "without_sessions", lambda *_: diagnosis.Seen())
     shows(HOST)
     assert run("preflight", "-o", "json").json["findings"] == []
     shows(replace(HOST, nics=HOST.nics[1:]))

@@ -94,3 +94,18 @@ def test_the_questions() -> None:
     run = Replay([Done(ask, 0, INFO, ""), Done(status, 0, STATUS, "")])
     assert len(dmsetup.info(run)) == 3
     assert set(dmsetup.path_status(run)) == {"hydra_apps-a01", "hydra_db-a01"}
+
+
+def test_a_device_without_a_table_has_no_name_of_the_kernels() -> None:
+    """dmsetup fails over it (tried on bookworm), so all are asked for by number."""
+
+    def run(*argv: str, **_: object) -> Done:
+        if argv[-1].startswith("blkdevname"):
+            return Done(argv, 1, "", "Command failed.\n")
+        return Done(argv, 0, "4\t0\tActive\tmpath-36001\tnotab\n1\t2\tActive\tmpath-36002\ta\n", "")
+
+    said = dmsetup.info(run)
+    assert said == (
+        dmsetup.Info("notab", "dm-4", "mpath-36001", 0, suspended=False),
+        dmsetup.Info("a", "dm-1", "mpath-36002", 2, suspended=False),
+    )

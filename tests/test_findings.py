@@ -42,12 +42,20 @@ def test_a_code_that_is_given_up_names_nothing_else() -> None:
 
 
 def test_codes_stand_once_and_in_their_group() -> None:
-    groups = (findings.hosts, findings.network, findings.sessions, findings.maps, findings.configuration)
-    codes = [kind.code for group in groups for kind in group.KINDS]
-    assert len(codes) == len(set(codes))
+    groups = (
+        (findings.hosts, findings.boots),
+        (findings.network, findings.wires),
+        (findings.sessions, findings.logins, findings.absent),
+        (findings.maps, findings.disks),
+        (findings.configuration, findings.lines),
+    )
+    codes = [kind.code for group in groups for module in group for kind in module.KINDS]
+    assert len(codes) == len(set(codes)) == len(TABLE)
     for number, group in enumerate(groups, 1):
-        assert all(re.fullmatch(rf"MP{number}\d\d", kind.code) for kind in group.KINDS)
-        assert [k.code for k in group.KINDS] == sorted(k.code for k in group.KINDS)
+        for module in group:
+            own = [kind.code for kind in module.KINDS]
+            assert all(re.fullmatch(rf"MP{number}\d\d", code) for code in own)
+            assert own == sorted(own)
 
 
 @pytest.mark.parametrize("kind", TABLE.values(), ids=list(TABLE))
@@ -56,6 +64,10 @@ def test_a_row_says_what_why_and_what_to_do(kind: Kind) -> None:
     assert not kind.summary.endswith(".")
     assert kind.explanation.strip().endswith((".", "?"))
     assert kind.remedy.strip()
+    assert kind.evidence.strip()
+    assert kind.reference.strip()
+    assert not kind.evidence.endswith(".")
+    assert not kind.reference.endswith(".")
     made = finding(kind.code, "{subject}", "{detail}", "{remedy}")
     assert made.severity is kind.severity
     assert "\n" not in made.summary + made.remedy

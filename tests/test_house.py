@@ -53,6 +53,7 @@ HOMES = {
             "sitefile",
             "trust",
             "cores",
+            "examine",
             "facts",
             "files",
             "identity",

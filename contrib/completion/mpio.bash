@@ -5,7 +5,7 @@
 _mpio_at() {
     local every='--site -o --output -v --verbose --color --record --help'
     case $1 in
-        '') options="--version --help" arguments=('words init preflight plan apply verify status stat discover tune login logout watch history drill offline online teardown export report support explain iface lun multipath lab') many='' ;;
+        '') options="--version --help" arguments=('words init preflight plan apply verify status stat discover tune login logout watch history drill offline online teardown export report support doctor explain iface lun multipath lab') many='' ;;
         'init') options="--nic --portal --file --login --adopt --yes $every" arguments=() many='' ;;
         'preflight') options="$every" arguments=() many='' ;;
         'plan') options="--script --force $every" arguments=() many='' ;;
@@ -26,6 +26,7 @@ _mpio_at() {
         'export') options="--textfile $every" arguments=() many='' ;;
         'report') options="$every" arguments=('files') many='' ;;
         'support') options="$every" arguments=('files') many='' ;;
+        'doctor') options="--fix --yes --config --migrate --nagios $every" arguments=() many='' ;;
         'explain') options="$every" arguments=('asked codes') many='' ;;
         'iface') options="--help" arguments=('words list add remove') many='' ;;
         'iface list') options="$every" arguments=() many='' ;;
@@ -57,7 +58,7 @@ _mpio_value() {
     case $1 in
         --nic) place='asked nics' ;;
         --portal) place='asked portals' ;;
-        --file | --site | --plot | --textfile | --report) place='files' ;;
+        --file | --site | --plot | --textfile | --config | --report) place='files' ;;
         -o | --output) place='words text json jsonl' ;;
         --color) place='words auto always never' ;;
         --record) place='folders' ;;
@@ -66,6 +67,7 @@ _mpio_value() {
         --wait | --listen | --since | --for | --alias) place='nothing' ;;
         --fields) place='list group groupname state fdt interfaces interface active flags link probe address inbound outbound mode testaddr targets time netrtt rtt rttavg rttdev target answer all' ;;
         --how) place='words offline link block' ;;
+        --fix) place='asked codes' ;;
         --suite) place='words bullseye bookworm trixie' ;;
     esac
 }

@@ -6,7 +6,7 @@ function __mpio_words -d 'The words of the verb and its arguments, without optio
         if test -n "$option"
             set option ''
         else if string match -q -- '-*' $word
-            contains -- $word --alias --color --fields --file --for --force --how --listen --nic --only --output --plot --portal --record --report --since --site --suite --textfile --wait -o; and set option $word
+            contains -- $word --alias --color --config --fields --file --fix --for --force --how --listen --nic --only --output --plot --portal --record --report --since --site --suite --textfile --wait -o; and set option $word
         else
             printf '%s\n' $word
         end
@@ -64,6 +64,7 @@ complete -c mpio -n '__mpio_ends 0' -a teardown -d 'Take everything mpio made aw
 complete -c mpio -n '__mpio_ends 0' -a export -d 'The state as Prometheus text; needs no site file.'
 complete -c mpio -n '__mpio_ends 0' -a report -d 'The state as one self-contained HTML page with the topology as a picture; needs no site file.'
 complete -c mpio -n '__mpio_ends 0' -a support -d 'Everything that a supporter needs in one archive, secrets removed; changes nothing.'
+complete -c mpio -n '__mpio_ends 0' -a doctor -d 'The known field failures, causes first, each with its evidence and its remedy; changes nothing.'
 complete -c mpio -n '__mpio_ends 0' -a explain -d 'What a finding means and what to do about it.'
 complete -c mpio -n '__mpio_ends 0' -a iface -d 'The iSCSI ifaces by hand: list them, add one, remove one.'
 complete -c mpio -n '__mpio_ends 0' -a lun -d 'The life of a LUN: list, add, resize, remove, rescan, adopt.'
@@ -128,6 +129,11 @@ complete -c mpio -n '__mpio_is teardown' -l force -x -a '(__mpio_asked refusals)
 complete -c mpio -n '__mpio_is export' -l textfile -r -F -d 'Write it there, whole or not at all, as node_exporter wants it.'
 complete -c mpio -n '__mpio_ends 0 report' -r -F
 complete -c mpio -n '__mpio_ends 0 support' -r -F
+complete -c mpio -n '__mpio_is doctor' -l fix -x -a '(__mpio_asked codes)' -d 'Carry out what mends this code\'s findings, then look again.'
+complete -c mpio -n '__mpio_is doctor' -l yes -d 'Do it without asking.'
+complete -c mpio -n '__mpio_is doctor' -l config -r -F -d 'Judge this multipath.conf or iscsid.conf instead, wherever it comes from.'
+complete -c mpio -n '__mpio_is doctor' -l migrate -d 'With --config: print the least drop-in that says the same today.'
+complete -c mpio -n '__mpio_is doctor' -l nagios -d 'One line with performance data; exits 0 to 3 as Nagios plug-ins do.'
 complete -c mpio -n '__mpio_ends 0 explain' -a '(__mpio_asked codes)'
 complete -c mpio -n '__mpio_ends 0 iface' -a list -d 'The ifaces of open-iscsi: NIC, addresses, sessions, and whether the site names them; needs no site file.'
 complete -c mpio -n '__mpio_ends 0 iface' -a add -d 'Make an iface and bind it to a NIC. One that is bound to another NIC already is refused.'

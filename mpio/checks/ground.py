@@ -18,11 +18,16 @@ def findings(site: Site, host: Host) -> Iterator[Finding]:
         yield finding("MP102", program, remedy=package)
     for module in host.missing_modules:
         yield finding("MP106", module)
+    yield from of_host(host)
+    yield from _nics(site, host)
+    yield from _sysctl(site, host)
+
+
+def of_host(host: Host) -> Iterator[Finding]:
+    """What holds for any host, whatever its site says."""
     if host.stale_lock:
         yield finding("MP109", "/run/lock/iscsi/lock.write")
     yield from _units(host)
-    yield from _nics(site, host)
-    yield from _sysctl(site, host)
     for what in host.blind:
         yield finding("MP101", what)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mpio import findings
 from mpio.commands.call import Call
+from mpio.diagnosis import mending
 from mpio.errors import Exit
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def command(call: Call, code: options.Code) -> int:
     row = findings.kind(code)
     summary = row.summary.format(subject="X")
     remedy = row.remedy.format(subject="X", remedy="…")
+    fix = row.code in mending.FIXES
     if call.console.json:
         body: dict[str, object] = {
             "code": row.code,
@@ -24,11 +26,17 @@ def command(call: Call, code: options.Code) -> int:
             "explanation": row.explanation,
             "remedy": remedy,
             "refusal": row.refusal,
+            "evidence": row.evidence,
+            "reference": row.reference,
+            "fix": fix,
         }
         call.console.document("explain", Exit.OK, body)
         return Exit.OK
     call.console.out(f"{row.code} ({row.severity}): {summary}")
     call.console.out(f"\n{row.explanation}\n\nWhat to do: {remedy}")
+    call.console.out(f"\nRests on: {row.evidence}\nSee: {row.reference}")
+    if fix:
+        call.console.out(f"Mended by: mpio doctor --fix {row.code}")
     if row.always:
         call.console.out("No --force lets it pass.")
     elif row.refusal:

@@ -144,6 +144,19 @@ Since = Annotated[
 ReportFile = Annotated[str, typer.Argument(metavar="FILE", help="The HTML page to write; - for stdout.")]
 BundleFile = Annotated[str, typer.Argument(metavar="FILE", help="The archive to write, as FILE.tar.gz.")]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="A finding's code, such as MP203.")]
+Fix = Annotated[
+    str,
+    typer.Option("--fix", metavar="CODE", help="Carry out what mends this code's findings, then look again."),
+]
+ConfigFile = Annotated[
+    str,
+    typer.Option(
+        "--config", metavar="FILE", help="Judge this multipath.conf or iscsid.conf instead, wherever it comes from."
+    ),
+]
+Migrate = Annotated[
+    bool, typer.Option("--migrate", help="With --config: print the least drop-in that says the same today.")
+]
 Words = Annotated[list[str], typer.Argument(metavar="COMMAND...", help="The command and its words, after --.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="Where to; it is made.")]
 SiteFile = Annotated[str, typer.Argument(metavar="FILE", help="The site file.")]

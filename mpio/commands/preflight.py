@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from mpio import checks, findings, observe, plan, view
+import os
+
+from mpio import diagnosis, findings, observe, plan, view
 from mpio.commands.call import Call
-from mpio.step import Command
+from mpio.observe import evidence
+from mpio.step import Command, Part
 from mpio.tools import systemctl
+
+# What apply itself sets right on the NICs, and what only a session could show.
+SET_BY_APPLY = frozenset({"MP223", "MP224", "MP240"})
 
 
 def command(call: Call) -> int:
@@ -15,7 +21,13 @@ def command(call: Call) -> int:
     # What apply would start is no obstacle to it.
     started = {"MP103": systemctl.ISCSID, "MP104": systemctl.MULTIPATHD}
     named = {word for step in made.steps if isinstance(step, Command) for word in step.argv}
-    found = tuple(f for f in checks.before(site, host, made) if started.get(f.code) not in named)
+    seen = evidence.without_sessions(call.machine, site, host) if os.geteuid() == 0 else diagnosis.Seen()
+    settles = any(s.part is Part.SYSCTL for s in made.steps)
+    found = tuple(
+        f
+        for f in dict.fromkeys(diagnosis.without_sessions(site, host, made, seen))
+        if started.get(f.code) not in named and not (settles and f.code in SET_BY_APPLY)
+    )
     code = findings.worst(found)
     if call.console.json:
         body: view.Json = {"findings": view.findings(found)}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mpio.errors import Exit, UnknownName
-from mpio.findings import configuration, hosts, maps, network, sessions
+from mpio.findings import absent, boots, configuration, disks, hosts, lines, logins, maps, network, sessions, wires
 from mpio.findings.shape import Finding, Kind, Severity
 
-TABLE: dict[str, Kind] = {k.code: k for group in (hosts, network, sessions, maps, configuration) for k in group.KINDS}
+_MODULES = (hosts, boots, network, wires, sessions, logins, absent, maps, disks, configuration, lines)
+TABLE: dict[str, Kind] = {
+    row.code: row for row in sorted((row for module in _MODULES for row in module.KINDS), key=lambda row: row.code)
+}
 
 # Codes that were given and are not any more: a code is for ever, so none of these names another finding.
 RETIRED = {"MP218": "source routes are not managed by mpio (they are)"}

@@ -12,6 +12,8 @@ KINDS = (
         "multipath reads this line of a configuration file and does not like it: misspelt, obsolete, or "
         "swallowed by a missing brace.",
         "correct that line; `multipath -t` shows the warning",
+        evidence="`multipath -t`, its words on stderr",
+        reference="multipath.conf(5); multipath-tools libmpathutil/parser.c",
     ),
     Kind(
         "MP502",
@@ -19,5 +21,7 @@ KINDS = (
         "others may write {subject}",
         "A configuration file that drives root's storage can be changed by somebody who is not root.",
         "chmod go-w {subject}; chown root {subject}",
+        evidence="the file's mode",
+        reference="multipath.conf(5) and open-iscsi README: both are read by daemons of root",
     ),
 )

@@ -11,6 +11,8 @@ KINDS = (
         "could not see {subject}",
         "mpio was not allowed to look at this, or it went away while it was read. What depends on it is not judged.",
         "run the verb as root",
+        evidence="the error that the read met",
+        reference="mpio(8), looking without root",
     ),
     Kind(
         "MP102",
@@ -19,6 +21,8 @@ KINDS = (
         "mpio drives open-iscsi, multipath-tools, iproute2 and systemd; without this one a part of the site "
         "cannot be set up or checked.",
         "install it: {remedy}",
+        evidence="the program is in none of /usr/sbin, /usr/bin, /sbin, /bin",
+        reference="the distribution's packages open-iscsi, multipath-tools, iproute2, dmsetup",
     ),
     Kind(
         "MP103",
@@ -26,6 +30,8 @@ KINDS = (
         "iscsid does not run",
         "iscsid makes the logins and repairs broken sessions. Without it a session that breaks stays broken.",
         "mpio apply, or: systemctl enable --now iscsid.service; then look at journalctl -u iscsid",
+        evidence="systemctl show: ActiveState",
+        reference="iscsid(8); open-iscsi#127",
     ),
     Kind(
         "MP104",
@@ -35,6 +41,8 @@ KINDS = (
         "with the paths they have. "
         "LUNs are judged from the device mapper and sysfs alone.",
         "mpio apply, or: systemctl enable --now multipathd.service; then look at journalctl -u multipathd",
+        evidence="systemctl show: ActiveState",
+        reference="multipathd(8)",
     ),
     Kind(
         "MP105",
@@ -42,6 +50,8 @@ KINDS = (
         "the unit {subject} is masked",
         "Somebody masked the unit on purpose; mpio does not unmask it.",
         "systemctl unmask {subject}, then mpio apply",
+        evidence="systemctl show: LoadState",
+        reference="systemctl(1), mask",
     ),
     Kind(
         "MP106",
@@ -51,6 +61,8 @@ KINDS = (
         "module package "
         "of the running kernel was removed by an upgrade that waits for a reboot.",
         "reboot into an installed kernel, or install the modules of the running one",
+        evidence="/sys/module, and modules.dep and modules.builtin of the running kernel",
+        reference="open-iscsi#406, open-iscsi#127; modprobe(8)",
     ),
     Kind(
         "MP107",
@@ -59,6 +71,8 @@ KINDS = (
         "A program refused what mpio asked of it, or a file could not be written. apply and login carry out all other "
         "steps of the round all the same; logout and teardown stop there.",
         "read the program's words in the detail, mend the cause, run the same verb again",
+        evidence="the program's exit code and its last words",
+        reference="iscsiadm(8), EXIT STATUS; open-iscsi include/iscsi_err.h",
     ),
     Kind(
         "MP108",
@@ -66,6 +80,8 @@ KINDS = (
         "no unit {subject} is installed",
         "The distribution's package that brings this service is not installed.",
         "install open-iscsi and multipath-tools",
+        evidence="systemctl show: LoadState",
+        reference="systemd.unit(5)",
     ),
     Kind(
         "MP109",
@@ -75,6 +91,8 @@ KINDS = (
         "waits 30 s for it and fails with 6; sessions and paths go on.",
         "mpio apply, or any verb that changes something, removes it; by hand: make sure that no iscsiadm runs "
         "(pgrep -x iscsiadm says nothing), then rm /run/lock/iscsi/lock.write",
+        evidence="/run/lock/iscsi/lock.write, and no iscsiadm that is as old",
+        reference="open-iscsi usr/idbm.c (idbm_lock)",
     ),
     Kind(
         "MP110",
@@ -83,5 +101,7 @@ KINDS = (
         "The watcher runs and says what it sees, in its journal alone. It sends a message only where the site file has "
         "a [[watch.alert]].",
         "add [[watch.alert]] to the site file, then try it: mpio watch --test-alert",
+        evidence="the site file: no [[watch.alert]], while the watcher's unit is installed",
+        reference="mpio-site(5), watch.alert",
     ),
 )

@@ -12,6 +12,8 @@ KINDS = (
         "The site binds an iface to a NIC that this host does not have: renamed, removed, or a driver that did "
         "not load.",
         "compare with `ip -br link`, correct nic in the site file",
+        evidence="/sys/class/net",
+        reference="systemd.net-naming-scheme(7)",
     ),
     Kind(
         "MP202",
@@ -19,6 +21,8 @@ KINDS = (
         "the NIC {subject} has no address that can reach a portal",
         "A login through a NIC without an address of the portal's family can only time out.",
         "give {subject} an address in the portals' subnet",
+        evidence="`ip addr`",
+        reference="open-iscsi PR#511; open-iscsi usr/io.c, bind_conn_to_iface",
     ),
     Kind(
         "MP203",
@@ -27,6 +31,8 @@ KINDS = (
         "The link is down: cable, switch port, or the interface is set down. Every session through it is dead or "
         "dying.",
         "check the cable and the switch port; `ip link set {subject} up` if it is down",
+        evidence="/sys/class/net/NIC/carrier",
+        reference="kernel Documentation/ABI/testing/sysfs-class-net, carrier",
     ),
     Kind(
         "MP204",
@@ -34,6 +40,8 @@ KINDS = (
         "the MTU of {subject} is not what the site says",
         "mpio checks the MTU, it does not set it: the switch and the array must agree first.",
         "set the MTU in the network configuration of the host, or correct network.mtu in the site file",
+        evidence="/sys/class/net/NIC/mtu, and the site file",
+        reference="kernel Documentation/ABI/testing/sysfs-class-net, mtu",
     ),
     Kind(
         "MP205",
@@ -42,6 +50,8 @@ KINDS = (
         "The kernel uses the larger of conf/all and conf/NIC. conf/all belongs to the whole host, so mpio never "
         "writes it.",
         "use rp_filter = 2 in the site file (it always wins), or set net.ipv4.conf.all.rp_filter = 0 yourself",
+        evidence="/proc/sys/net/ipv4/conf/all/rp_filter",
+        reference="kernel Documentation/networking/ip-sysctl.rst, rp_filter",
     ),
     Kind(
         "MP206",
@@ -49,6 +59,8 @@ KINDS = (
         "another file decides {subject} at boot",
         "systemd-sysctl applies files by name, a later one wins: after the next boot the value will not be the site's.",
         "remove that line",
+        evidence="the lines of sysctl.d in the order of systemd-sysctl",
+        reference="sysctl.d(5)",
     ),
     Kind(
         "MP207",
@@ -60,6 +72,8 @@ KINDS = (
         'move one NIC and portal to a subnet of its own, or say arp = "set" in [network] of the site file '
         "(then ARP and routes by source address are set so that each NIC has its own traffic)",
         refusal=True,
+        evidence="the addresses of `ip addr`; without a site file also arp_ignore, arp_announce and `ip rule`",
+        reference="kernel Documentation/networking/ip-sysctl.rst, arp_ignore; opensvc multipath-tools#106",
     ),
     Kind(
         "MP208",
@@ -68,6 +82,8 @@ KINDS = (
         "A member of a bond has no addresses of its own and LACP does not add bandwidth to one session; "
         "multipath wants the bare NICs, each with its own address.",
         "take the NIC out of the bond, or bind the iface to the bond and accept one path",
+        evidence="/sys/class/net/NIC/master",
+        reference="kernel Documentation/networking/bonding.rst",
     ),
     Kind(
         "MP210",
@@ -77,6 +93,8 @@ KINDS = (
         "tried while it is silent.",
         "check the portal, its cable and its switch port; if it is gone for good, name it in san.exclude (removing it "
         "from san.portals changes nothing once records exist)",
+        evidence="a TCP connect bound to the NIC",
+        reference="socket(7), SO_BINDTODEVICE; NetApp trident#909",
     ),
     Kind(
         "MP211",
@@ -85,6 +103,8 @@ KINDS = (
         "The address is alive but nothing listens on that port: the array's iSCSI service is off or the portal "
         "group has another port.",
         "start the iSCSI target service on the array, or correct the port in the site file",
+        evidence="a TCP connect bound to the NIC",
+        reference="RFC 9293, 3.10.7.3",
     ),
     Kind(
         "MP212",
@@ -93,6 +113,8 @@ KINDS = (
         "This pair cannot reach each other, or the site's layout does not want it, so it is not part of what is "
         "expected.",
         'nothing, if that is the wiring; otherwise give the NIC a way to the portal, or use layout = "subnet"',
+        evidence="the site's layout, the NICs' subnets, and a TCP connect bound to the NIC",
+        reference="open-iscsi#439",
     ),
     Kind(
         "MP213",
@@ -100,6 +122,8 @@ KINDS = (
         "discovery at {subject} failed",
         "The portal accepts connections but did not answer SendTargets as an iSCSI target does.",
         "check that this is an iSCSI portal and look at the array's log",
+        evidence="iscsiadm's exit code and last words",
+        reference="RFC 7143, 4.3; open-iscsi include/iscsi_err.h",
     ),
     Kind(
         "MP214",
@@ -108,6 +132,8 @@ KINDS = (
         "The portal asks for a discovery CHAP login that the site does not give, or a name or secret is wrong: this "
         "host's or, with mutual CHAP, the portal's own.",
         "compare [san.discovery_chap] and its password files with the array",
+        evidence="iscsiadm's exit code 24",
+        reference="RFC 7143, 9.2.1; open-iscsi include/iscsi_err.h",
     ),
     Kind(
         "MP215",
@@ -116,6 +142,8 @@ KINDS = (
         "The portal answered, but named no target that the site's globs take: the initiator is not in the "
         "array's host group, or the glob is wrong.",
         "register the initiator name on the array, or correct san.targets",
+        evidence="the portal's answer to SendTargets",
+        reference="RFC 7143, appendix C",
     ),
     Kind(
         "MP216",
@@ -123,14 +151,18 @@ KINDS = (
         "{subject} is configured but no target names it",
         "The portal answers, but SendTargets did not list it for any of the site's targets, so no session will use it.",
         "add the portal to the array's target portal group, or remove it from the site file",
+        evidence="every portal's answer to SendTargets, beside the site file",
+        reference="truenas-proxmox-plugin#91",
     ),
     Kind(
         "MP217",
         Severity.ERROR,
         "packets of the NIC's full size do not arrive: {subject}",
-        "A ping of the site's MTU with fragmentation forbidden was lost while the portal answers small packets: "
-        "logins will succeed and data will hang.",
-        "set the same MTU on NIC, switch and array, or remove network.mtu from the site file",
+        "An echo of the NIC's MTU (or the site's, if it names one) with fragmentation forbidden was lost while the "
+        "portal answers small packets: logins will succeed and data will hang.",
+        "set the same MTU on NIC, switch and array, or correct network.mtu in the site file",
+        evidence="an echo of the full size that may not be fragmented, beside a small one that is answered",
+        reference="RFC 1191; xcp-ng xcp#440; ping(8), -M do",
     ),
     Kind(
         "MP219",
@@ -141,6 +173,8 @@ KINDS = (
         "each of them fail by itself, and needs nothing of the switch.",
         "take the NICs out of the bond and give each an address in a subnet of its own; keep bonds for file services, "
         "which have no multipath",
+        evidence="/sys/class/net/NIC/bonding, or uevent's DEVTYPE",
+        reference="kernel Documentation/networking/bonding.rst, 802.3ad",
     ),
     Kind(
         "MP220",
@@ -149,6 +183,8 @@ KINDS = (
         "With a single NIC every LUN hangs on one cable, one switch port and one card: multipath has nothing to switch "
         "to.",
         "give a second NIC an address in a portal's subnet and name it: mpio init --nic {subject} --nic OTHER",
+        evidence="the NICs that a portal answers through",
+        reference="multipath(8)",
     ),
     Kind(
         "MP221",
@@ -157,6 +193,8 @@ KINDS = (
         "The file describes the host as it is, and this part of it has no place there or differs from one record, "
         "session or file to the next. The next plan has steps for it, or leaves it alone.",
         "read the detail; where you want it otherwise, change the site file before mpio apply",
+        evidence="records, sessions and files, beside each other",
+        reference="open-iscsi#58",
     ),
     Kind(
         "MP222",
@@ -165,5 +203,7 @@ KINDS = (
         "Records of this host have a CHAP login. Its names are in the site file; passwords are never copied: the file "
         "names the files that are to hold them.",
         "write each password on one line into the file named, mode 0600, owned by root; plan refuses until it is there",
+        evidence="the records' CHAP names",
+        reference="RFC 7143, 9.2.1; open-iscsi#267",
     ),
 )

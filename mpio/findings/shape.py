@@ -21,7 +21,8 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row of the table. `summary` and `remedy` are templates filled from a finding's subject and details.
+    """A row of the table. `summary` and `remedy` are templates filled from a finding's subject and details; `evidence`
+    is what it rests on, `reference` whose document or report tells more.
 
     `refusal` marks the codes that stop a verb. `--force` takes them, unless they are `always` refused.
     """
@@ -33,6 +34,8 @@ class Kind:
     remedy: str
     refusal: bool = False
     always: bool = False
+    evidence: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

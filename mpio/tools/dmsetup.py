@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mpio.errors import UnreadableOutput
 from mpio.program import Run
+from mpio.step import Command, Part
 
 SEPARATOR = "\t"
 
@@ -33,17 +34,15 @@ class PathStatus:
 
 
 def info(run: Run) -> tuple[Info, ...]:
-    done = run(
-        "dmsetup",
-        "info",
-        "--columns",
-        "--noheadings",
-        "--separator",
-        SEPARATOR,
-        "-o",
-        "blkdevname,open,suspended,uuid,name",
-    )
-    return parse_info(done.out)
+    """Every device of the device mapper. One without a table has no name of the kernel's (its disk is not there before
+    the first table, since 5.15), at which dmsetup fails, so that those are asked for by number.
+    """
+    asked = ("dmsetup", "info", "--columns", "--noheadings", "--separator", SEPARATOR, "-o")
+    done = run(*asked, "blkdevname,open,suspended,uuid,name", ok=None)
+    if done.code == 0:
+        return parse_info(done.out)
+    numbered = run(*asked, "minor,open,suspended,uuid,name").out
+    return parse_info("".join(f"dm-{line}\n" if line[:1].isdigit() else f"{line}\n" for line in numbered.splitlines()))
 
 
 def parse_info(text: str) -> tuple[Info, ...]:
@@ -133,3 +132,8 @@ def _count(word: str) -> int:
 
 def _is_number(word: str) -> bool:
     return re.fullmatch(r"\d{1,20}", word, re.ASCII) is not None
+
+
+def resume(name: str, why: str) -> Command:
+    """With the table that it has, or the one that waits for it. Works without multipathd."""
+    return Command(Part.MULTIPATH, why, ("dmsetup", "resume", name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mpio.errors import UnreadableOutput
@@ -47,10 +47,44 @@ def route_argv(address: str, nic: str = "") -> tuple[str, ...]:
     return ("ip", "-j", "route", "get", address, *(("oif", nic) if nic else ()))
 
 
+def ways(run: Run, asked: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], Route]:
+    """The way to each (address, NIC, source), of which one is empty, all in one call a family; by the address and that.
+
+    What there is no way to is left out: ip says on stderr which line that was, and goes on (-force).
+    """
+    found: dict[tuple[str, str], Route] = {}
+    wanted = tuple(asked)
+    for version in FAMILIES:
+        lines = [f"{_get(*one)}\n" for one in wanted if (":" in one[0]) == (version == 6)]
+        if lines:
+            done = run("ip", "-j", f"-{version}", "-force", "-batch", "-", ok=None, stdin="".join(lines).encode())
+            found |= parse_ways(done.out)
+    return found
+
+
+def _get(address: str, nic: str, source: str) -> str:
+    return " ".join(("route get", address, *(("from", source) if source else ("oif", nic))))
+
+
+def parse_ways(text: str) -> dict[tuple[str, str], Route]:
+    """`[{"dst": "10.10.9.90", "from": "10.10.8.20", "dev": "eth2", …}]`, one array a question. By the address, and the
+    source where one was asked for, else the NIC.
+    """
+    found: dict[tuple[str, str], Route] = {}
+    for line in text.splitlines():
+        for said in objects(line) if line.strip() else ():
+            where, source = said.get("dst"), said.get("from")
+            if not isinstance(where, str):
+                raise UnreadableOutput(line, "ip")
+            route = _route(said)
+            found[where, source if isinstance(source, str) else route.nic] = route
+    return found
+
+
 def parse_addresses(text: str) -> dict[str, tuple[str, ...]]:
     """`[{"ifname": "eth1", "addr_info": [{"local": "10.10.8.20", "prefixlen": 24, "scope": "global", …}]}]`"""
     found: dict[str, tuple[str, ...]] = {}
-    for link in _objects(text):
+    for link in objects(text):
         name = link.get("ifname")
         if not link:
             continue  # iproute2 before 5.x prints {} for links that its filter left out
@@ -80,13 +114,17 @@ def _cidr(info: object) -> str:
 
 def parse_route(text: str) -> Route:
     """`[{"dst": "10.10.8.90", "dev": "eth1", "prefsrc": "10.10.8.20", "flags": [], "uid": 0, "cache": []}]`"""
-    routes = _objects(text)
+    routes = objects(text)
     if not routes:
         raise UnreadableOutput(text.strip() or "nothing", "ip")
-    words = [routes[0].get(key, "") for key in ("dev", "prefsrc", "gateway")]
+    return _route(routes[0])
+
+
+def _route(said: Mapping[str, object]) -> Route:
+    words = [said.get(key, "") for key in ("dev", "prefsrc", "gateway")]
     nic, source, gateway = (w if isinstance(w, str) else "" for w in words)
     if not nic:
-        raise UnreadableOutput(str(routes[0]), "ip")
+        raise UnreadableOutput(str(said), "ip")
     return Route(nic, source, gateway)
 
 
@@ -112,7 +150,7 @@ def own_routes_argv(version: int) -> tuple[str, ...]:
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """`[{"priority": 28017, "src": "10.10.8.21", "table": "28017", "protocol": "109"}]`; "all" and "srclen" may be."""
-    return tuple(_rule(found) for found in _objects(text) if found)
+    return tuple(_rule(found) for found in objects(text) if found)
 
 
 def _rule(found: Mapping[str, object]) -> Rule:
@@ -126,7 +164,7 @@ def _rule(found: Mapping[str, object]) -> Rule:
 def parse_own_routes(text: str) -> tuple[TableRoute, ...]:
     """`[{"dst": "10.10.8.0/24", "dev": "eth2", "table": "28017", "scope": "253", "flags": []}]`"""
     found = []
-    for route in _objects(text):
+    for route in objects(text):
         subnet, nic, table = route.get("dst"), route.get("dev"), _number(route.get("table"))
         if not isinstance(subnet, str) or not isinstance(nic, str) or table is None:
             raise UnreadableOutput(str(route), "ip")
@@ -251,7 +289,7 @@ def named_tables(read: Reader) -> frozenset[int]:
     return frozenset(int(m[1], 0) if m[1].startswith("0x") else int(m[1]) for m in found if m)
 
 
-def _objects(text: str) -> list[dict[str, object]]:
+def objects(text: str) -> list[dict[str, object]]:
     """An empty list prints as nothing."""
     try:
         document = json.loads(text or "[]")

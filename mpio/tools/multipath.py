@@ -164,7 +164,7 @@ def devices_for(found: Table, vendor: str, product: str, revision: str = "") -> 
     """The device entries that match a LUN's INQUIRY, the strongest first (libmultipath/config.c find_hwe)."""
     said = {"vendor": vendor, "product": product, "revision": revision}
     layers = [v for (section, _), v in found.items() if section == "device"]
-    return tuple(v for v in reversed(layers) if all(_matches(v.get(k), said[k]) for k in said))
+    return tuple(v for v in reversed(layers) if all(matches(v.get(k), said[k]) for k in said))
 
 
 def device_for(found: Table, vendor: str, product: str, revision: str = "") -> dict[str, str]:
@@ -209,7 +209,7 @@ _CLASSES = {
 _BRACKET = re.compile(r"\\.|\[(\^?)(\]?(?:\[:\w+:\]|[^\]])*)\]", re.DOTALL)
 
 
-def _matches(pattern: str | None, text: str) -> bool:
+def matches(pattern: str | None, text: str) -> bool:
     """regexec() of a POSIX extended expression, unanchored. One that does not compile matches nothing."""
     if pattern is None or not text:  # multipath skips the test where either side has no value
         return True

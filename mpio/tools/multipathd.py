@@ -43,6 +43,7 @@ class PathView:
     priority: int | None = None
     target: str = ""
     initiator: str = ""
+    marginal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,7 @@ def _path(said: Mapping[str, object], group: int) -> PathView:
         priority=_number(said, "pri"),
         target=_word(said, "target_wwnn"),
         initiator=_word(said, "host_adapter"),
+        marginal=_word(said, "marginal_st") == "marginal",
     )
 
 
@@ -287,9 +289,7 @@ def is_reconfigure(step: Step) -> bool:
 
 
 def fail_path(dev: str, why: str) -> Command:
-    """The path stays failed, and unchecked, until `reinstate_path`; a restarted daemon forgets, and so does one that
-    reconfigures (tried on 0.9.4).
-    """
+    """Until `reinstate_path` it stays failed and unchecked, or until the daemon restarts or reconfigures (0.9.4)."""
     return _command(why, "fail", "path", dev)
 
 

@@ -4,6 +4,7 @@ touched, and a packet that one table drops is dropped, whatever the others say (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from mpio.host import Portal
@@ -28,6 +29,28 @@ def block(table: str, ways: Iterable[tuple[str, Portal]], why: str) -> Command:
 def unblock(table: str, why: str) -> Command:
     """Take the table away; that there is none is no error, since it is made first."""
     return Command(Part.IFACES, why, (PROGRAM, f"add table inet {table}; delete table inet {table}"))
+
+
+LIST = (PROGRAM, "list", "ruleset")
+_CHAIN = re.compile(r"\s*(table|chain) (.+?) ?\{", re.ASCII)
+
+
+def parse_drops(text: str) -> tuple[str, ...]:
+    """Every rule that may drop or reject, and every chain that does so unless told otherwise, each with its place.
+
+    table inet filter {
+            chain output {
+                    type filter hook output priority filter; policy drop;
+                    oifname "eth1" tcp dport 3260 drop
+    """
+    found: list[str] = []
+    place = {"table": "", "chain": ""}
+    for line in text.splitlines():
+        if at := _CHAIN.fullmatch(line):
+            place |= {at[1]: at[2]} if at[1] == "chain" else {"table": at[2], "chain": ""}
+        elif place["chain"] and re.search(r"\b(drop|reject)\b", line, re.ASCII):
+            found.append(f"table {place['table']} chain {place['chain']}: {line.strip()}")
+    return tuple(found)
 
 
 def _of(portal: Portal) -> str:

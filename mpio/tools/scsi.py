@@ -17,6 +17,15 @@ CAPACITY = (
     bytes((0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
 )
 REPLY = _REPLY
+# SPC-4, 6.33: REPORT LUNS. A line of `sgio` takes the reply of a target with 224 of them, and no more is needed.
+LUNS_REPLY = 1800
+LUNS = bytes((0xA0, 0, 0, 0, 0, 0)) + LUNS_REPLY.to_bytes(4, "big") + bytes(2)
+# SPC-4, 6.15: PERSISTENT RESERVE IN, READ RESERVATION: who may do I/O at all
+RESERVATION_REPLY = 24
+RESERVATION = bytes((0x5E, 1, 0, 0, 0, 0, 0, 0, RESERVATION_REPLY, 0))
+# SBC-3: READ (10) of the first block, of 4096 bytes at most
+BLOCK = 4096
+READ = bytes((0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0))
 # SPC-4, 4.5: key and additional code of "logical unit not supported"; fixed sense has them elsewhere than descriptors
 _ILLEGAL_REQUEST, _NOT_SUPPORTED = 0x05, 0x25
 _FIXED, _DESCRIPTORS = (0x70, 0x71), (0x72, 0x73)
@@ -25,6 +34,11 @@ _FIXED, _DESCRIPTORS = (0x70, 0x71), (0x72, 0x73)
 def rescan(path: Path, why: str) -> Write:
     """Have the kernel ask this one disk again, for its size too; nothing else of its session is looked at."""
     return Write(Part.MULTIPATH, why, f"{DEVICES}/{path.hctl}/device/rescan", "1\n", None)
+
+
+def switch_on(path: Path, why: str) -> Write:
+    """Have the SCSI layer take commands for this disk again."""
+    return Write(Part.MULTIPATH, why, f"{DEVICES}/{path.hctl}/device/state", "running\n", None)
 
 
 def delete(path: Path, why: str) -> Write:
@@ -51,3 +65,21 @@ def says_no_lun(sense: bytes) -> bool:
     if code in _FIXED and len(sense) > 12:
         return (sense[2] & 0x0F, sense[12]) == (_ILLEGAL_REQUEST, _NOT_SUPPORTED)
     return code in _DESCRIPTORS and len(sense) > 2 and (sense[1] & 0x0F, sense[2]) == (_ILLEGAL_REQUEST, _NOT_SUPPORTED)
+
+
+def parse_luns(reply: bytes) -> frozenset[int] | None:
+    """The LUNs that a target lists, numbered as the kernel numbers them (scsilun_to_int); None where the reply is none,
+    or not the whole list.
+    """
+    length = int.from_bytes(reply[:4], "big")
+    if len(reply) < 8 or length % 8 or length + 8 > len(reply):
+        return None
+    places = (reply[at : at + 8] for at in range(8, 8 + length, 8))
+    return frozenset(sum((p[i] << 8 | p[i + 1]) << i * 8 for i in range(0, 8, 2)) for p in places)
+
+
+def parse_reservation(reply: bytes) -> int | None:
+    """The type of the persistent reservation; None where there is none or the reply is none."""
+    if len(reply) < RESERVATION_REPLY or int.from_bytes(reply[4:8], "big") < 16:
+        return None
+    return reply[21] & 0x0F

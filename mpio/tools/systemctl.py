@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from mpio.errors import UnreadableOutput
@@ -21,6 +22,7 @@ WATCH = "mpio-watch.service"
 EVENT = "mpio-event.service"
 EVENT_PATH = "mpio-event.path"
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState")
+ENDS = ("Id", "Names", "Result", "ExecMainStatus", "InvocationID")
 _PROPERTY = re.compile(r"([A-Za-z]\w*)=(.*)", re.ASCII)
 
 
@@ -80,14 +82,42 @@ def _exec_word(word: str) -> str:
     return escaped if re.fullmatch(r"[\w@:/.+-]+", word, re.ASCII) else f'"{escaped}"'
 
 
-def show(names: Iterable[str]) -> tuple[str, ...]:
-    return ("systemctl", "show", f"--property={','.join(PROPERTIES)}", "--", *names)
+def show(names: Iterable[str], properties: Iterable[str] = PROPERTIES) -> tuple[str, ...]:
+    return ("systemctl", "show", f"--property={','.join(properties)}", "--", *names)
 
 
 def units(run: Run, names: Iterable[str]) -> tuple[Unit, ...]:
     """One unit a name, under the name it was asked by: an alias (iscsi.service) says what open-iscsi.service is."""
     asked = tuple(names)
     return parse_units(run(*show(asked)).out, asked) if asked else ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a unit ended: `result` is exit-code, timeout, start-limit-hit, …, `invocation` the name of its last run."""
+
+    unit: str
+    result: str = ""
+    code: int | None = None
+    invocation: str = ""
+
+
+def ends(run: Run, names: Iterable[str]) -> tuple[End, ...]:
+    asked = tuple(names)
+    return parse_ends(run(*show(asked, ENDS)).out, asked) if asked else ()
+
+
+def parse_ends(text: str, asked: tuple[str, ...]) -> tuple[End, ...]:
+    """As `parse_units`, of other properties; a unit that starts no program (a path, a timer) has no exit code."""
+    return tuple(
+        End(
+            name,
+            block["Result"],
+            int(code) if re.fullmatch(r"\d{1,10}", code := block["ExecMainStatus"], re.ASCII) else None,
+            block["InvocationID"],
+        )
+        for name, block in zip(asked, _blocks(text, asked), strict=True)
+    )
 
 
 def aliases(run: Run, names: Iterable[str]) -> dict[str, str]:
@@ -123,7 +153,7 @@ def _blocks(text: str, asked: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def _block(part: str) -> dict[str, str]:
-    found = dict.fromkeys(PROPERTIES, "")
+    found = dict.fromkeys((*PROPERTIES, *ENDS), "")
     for line in part.split("\n"):
         said = _PROPERTY.fullmatch(line)
         if said is None:

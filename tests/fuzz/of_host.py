@@ -18,7 +18,7 @@ from mpio.host import Host, Map, Pair, Portal, Session
 from mpio.machine import Machine
 from mpio.observe import kernel
 from mpio.program import Run
-from mpio.tools import cards, ip, iscsidb, present, scsi, sysctl, sysfs, udevadm, vpd
+from mpio.tools import cards, ip, iscsidb, kmsg, present, scsi, sysctl, sysdisk, sysfs, tcpinfo, udevadm, vpd
 
 iscsilock.STILL = 0.0  # nobody writes here
 
@@ -148,6 +148,11 @@ def _rules_at_boot(data: bytes) -> object:
 
 # -- what is no text -----------------------------------------------------------------------------------------------
 
+KMSG = b"""\
+3,1228,203202553,-; connection24:0: ping timeout of 5 secs expired, recv timeout 5, last rx 4294940567
+ SUBSYSTEM=scsi
+6,1238,213444828,-,caller=T1; session24: session recovery timed out after 10 secs
+"""
 PAGE_83 = (
     bytes.fromhex("0083002c0103001060014405f0f484400000004e8685e700010200000a4e4558454e54412020410114000400000001")
     + b"\0"
@@ -155,6 +160,8 @@ PAGE_83 = (
 PAGE_80 = bytes.fromhex("0080000a") + b"6001440405"
 CAPACITY_16 = bytes(6) + bytes((0x01, 0xFF, 0xFF, 0, 0, 2, 0)) + bytes(19)
 SENSE = bytes((0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x25, 0))
+LUNS = bytes((0, 0, 0, 16, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0x41, 0, 0, 0, 0, 0, 0, 0))
+RESERVED = bytes((0, 0, 0, 1, 0, 0, 0, 16)) + bytes(13) + bytes((1, 0, 0))
 
 
 def _vpd(data: bytes) -> object:
@@ -162,7 +169,20 @@ def _vpd(data: bytes) -> object:
 
 
 def _scsi(data: bytes) -> object:
-    return [scsi.parse_capacity(command, data) for command in scsi.CAPACITY], scsi.says_no_lun(data)
+    numbers = scsi.parse_luns(data)
+    told = scsi.says_no_lun(data), scsi.parse_reservation(data), sorted(numbers) if numbers is not None else None
+    return [scsi.parse_capacity(command, data) for command in scsi.CAPACITY], told
+
+
+def _disk(data: bytes) -> object:
+    """Each of a disk's files in sysfs says this."""
+    at = "/sys/block/sda"
+    names = ("vpd_pg80", "vpd_pg83", "rev", "timeout", "eh_timeout", "ioerr_cnt")
+    files = {**{f"{at}/device/{name}": text(data) for name in names}, f"{at}/ro": text(data)}
+    read = Shown(recording.Tree(files, {at: "../devices/pci0000:00/ata1/host0/block/sda"}))
+    words = sysdisk.serial(read, "sda"), sysdisk.revision(read, "sda"), sorted(sysdisk.identities(read, "sda"))
+    numbers = sysdisk.timeout(read, "sda"), sysdisk.eh_timeout(read, "sda"), sysdisk.errors(read, "sda")
+    return words, numbers, sysdisk.is_read_only(read, "sda"), sysdisk.place(read, "sda")
 
 
 def _line_of_disk(data: bytes) -> object:
@@ -242,9 +262,12 @@ READERS = (
     Reader("udev-database", one("/run/udev/data/b8:0", _udev), lambda: (UDEV,)),
     Reader("sysctl-names", _rules_at_boot, lambda: (b"/etc/sysctl.d/1.conf\nnet.ipv4.conf.all/1.x",)),
     Reader("vital-product-data", _vpd, lambda: (PAGE_83, PAGE_80)),
-    Reader("capacity", _scsi, lambda: (CAPACITY_16, SENSE)),
-    Reader("disk-reply", _line_of_disk, lambda: (b"sda 00ff:70 :", b"sdb ::"), (ValueError,)),
+    Reader("capacity", _scsi, lambda: (CAPACITY_16, SENSE, LUNS, RESERVED)),
+    Reader("disk-reply", _line_of_disk, lambda: (b"sda 00ff:70:0 ::12", b"sdb ::0"), (ValueError,)),
+    Reader("disk-attributes", _disk, lambda: (b"0x2a\n", b"30\n", PAGE_83, PAGE_80)),
     Reader("sockets", _sockets, _answers),
+    Reader("tcp-info", tcpinfo.parse_segments, lambda: (bytes(232), bytes(range(232)))),
+    Reader("kernel-log", of_file(kmsg.parse_kmsg), lambda: (KMSG,)),
     Reader("device-mapper", _dm_line, _dm_lines),
     Reader(
         "portal", of_file(Portal.parse), lambda: (b"10.0.0.1:3260", b"[fd00::1]:3260", b"fe80::1%eth0"), (ValueError,)

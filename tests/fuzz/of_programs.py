@@ -8,6 +8,7 @@ from corpus import errs, files, outs
 from fuzzed import Reader, answering, of_file, of_program, said, text
 
 from mpio import bundle
+from mpio.diagnosis import conf, conf_lines, migrate
 from mpio.errors import UnreadableOutput
 from mpio.host import Pair, Portal
 from mpio.tools import (
@@ -16,22 +17,34 @@ from mpio.tools import (
     ip,
     iscsiadm,
     iscsidb,
+    iscsidlog,
     iscsitext,
     iscsitrial,
     keyfile,
+    mounttab,
     multipath,
     multipathconf,
     multipathd,
+    multipathmend,
+    multipathnames,
     sysctl,
     systemctl,
     wwid,
 )
+from mpio.tools.multipathbuilt import Dialect
 
 PORTAL = Portal("10.10.8.90")
 PAIR = Pair("sw-iscsi-0", PORTAL, "iqn.2011-09.dom.homer:01")
 RULE = b'[{"priority":28017,"src":"10.10.8.21","srclen":32,"table":"28017","protocol":"109"},{}]'
 ROUTE = b'[{"dst":"10.10.8.0/24","dev":"eth2","table":"28017","scope":"253","flags":[]}]'
 TABLES = b"255 local\n0xfd main\n# comment\n 28017\tsan\n"
+ISCSID = b"""\
+1.5 h iscsid[1]: session 5 login rejected: Initiator failed authentication with target
+1.6 h iscsid[1]: Connection5:0 to [target: iqn.x:1, portal: 10.0.0.1,3260] through [iface: a] is shutdown.
+1.7 h iscsid[1]: Login authentication failed with target iqn.x:1, CHAP response expected
+1.8 h iscsid[1]: Kernel reported iSCSI connection 1:0 error (1022 - ISCSI_ERR_NOP_TIMEDOUT: A NOP) state (3)
+1.9 h iscsid[1]: connection1:0 is operational after recovery (1 attempts)
+"""
 NOT_LOGGED_IN = (
     b"iscsiadm: Could not login to [iface: mpio-init-0, target: iqn.2011-09.dom.homer:01, portal: 10.10.8.90,3260].\n"
     b"iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)\n"
@@ -47,6 +60,9 @@ WWIDS = (
 BLACKLIST = b'blacklist {\n\tdevnode "^sd"\n\tproperty (A|B)\n\tdevice {\n\t\tvendor "[[:alpha:]]+"\n\t}\n}\n'
 OVERRIDES = b'overrides {\n\tprotocol {\n\t\ttype "scsi:iscsi"\n\t\tdev_loss_tmo infinity\n\t}\n}\nmultipaths {\n'
 SYSCTL = b"-net.ipv4.conf.eth0/100.rp_filter = 2\nnet/ipv4/conf/*/arp_ignore=1\n-net.ipv4.conf.all.x\n; no\n"
+CRYPTTAB = b'data /dev/sdb1 none luks\nmore UUID="1-2" none\n'
+LVM_DEVICES = b"VERSION=1.1.1\nIDTYPE=devname IDNAME=/dev/sdb DEVNAME=/dev/sdb PVID=x\n"
+LVM_CONF = b"devices {\n\tmultipath_component_detection = 0\n}\n"
 PACKAGE = b"Package: open-iscsi\nStatus: install ok installed\nVersion: 2.1.8-1\n\nPackage: x\nStatus: deinstall\n\n"
 
 
@@ -135,8 +151,38 @@ UNITS = ("iscsid.service", "open-iscsi.service", "iscsi.service", "multipathd.se
 SETTINGS = partial(files, "/iscsid.conf", "/nodes/", "/ifaces/", "initiatorname")
 
 
+def _bindings() -> tuple[bytes, ...]:
+    return (*files("/bindings"), b"# alias wwid\nmpatha 3600144f0f484400000004e8685e70001\nmpathb 3600 # x\n")
+
+
+def _tables(data: bytes) -> object:
+    said = text(data)
+    named = mounttab.parse_crypttab(said), mounttab.parse_lvm_devices(said)
+    return named, mounttab.parse_detection(said)
+
+
+def _judged(data: bytes) -> object:
+    """A file without its host: what is wrong with its lines, and each brace that it lacks."""
+    found = conf.of_file("/x.conf", text(data))
+    assert multipathmend.mended(multipathmend.mended(text(data))[0])[2] == ()
+    return [conf_lines.line_of(f) for f in found], found
+
+
+def _migrated(data: bytes) -> object:
+    """What a drop-in says is read back without a word of the grammar's."""
+    drop_in = migrate.drop_in(text(data), "/etc/multipath.conf", Dialect())
+    assert multipathconf.parse(drop_in).remarks == ()
+    return drop_in
+
+
 def _confs() -> tuple[bytes, ...]:
     return files("/multipath") + outs("multipath/*", "sane/multipath-t") + (BLACKLIST, OVERRIDES)
+
+
+def _of_iscsid(text: str) -> object:
+    log = iscsidlog.parse_log(text)
+    pairs = {5: Pair("a", Portal("10.0.0.1"), "iqn.x:1")}
+    return log, list(iscsidlog.refusals(log, pairs).items()), iscsidlog.passing(log)
 
 
 READERS = (
@@ -147,6 +193,7 @@ READERS = (
     Reader("iscsiadm-sessions", of_program(iscsitext.parse_sessions), partial(outs, "*/iscsiadm-session")),
     Reader("iscsiadm-details", of_program(iscsitext.parse_session_details), partial(outs, "*/*session-P3*")),
     Reader("iscsiadm-login-error", of_program(iscsitext.parse_login_error), partial(errs, "*/session-login*")),
+    Reader("iscsid-journal", of_program(_of_iscsid), lambda: (ISCSID, *outs("*/journalctl-units"))),
     Reader("iscsiadm-login-errors", of_program(iscsitrial.parse_login_errors), lambda: (NOT_LOGGED_IN,)),
     Reader("iscsiadm-refused", _refused, partial(errs, "steps/disc*", "*/session-login*")),
     Reader("iscsiadm-record", _record, partial(outs, "steps/*-show")),
@@ -158,6 +205,11 @@ READERS = (
     Reader("multipath-t", _effective, partial(outs, "multipath/*", "sane/multipath-t")),
     Reader("multipath-warnings", _staged, partial(errs, "multipath/*")),
     Reader("multipath-conf", _conf, _confs),
+    Reader("multipath-lint", _judged, _confs, (), slow=True),
+    Reader("multipath-migrate", _migrated, _confs, (), slow=True),
+    Reader("iscsid-lint", _judged, SETTINGS, (), slow=True),
+    Reader("multipath-bindings", of_file(multipathnames.parse_bindings), _bindings),
+    Reader("mount-tables", _tables, lambda: (CRYPTTAB, LVM_DEVICES, LVM_CONF)),
     Reader("multipath-wwids", of_file(multipath.parse_wwids), partial(files, "/wwids")),
     Reader("key-file", _keys, SETTINGS),
     Reader("iscsi-record", _of_record, SETTINGS),

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "mpio/probe.py:once": "a struct of the kernel's, of one size",
     "mpio/replay.py:folder": "a folder of recordings: `recording.load` is in the table",
     "mpio/sgio.py:_sent": "a struct that the kernel fills in, of one size",
-    "mpio/sockets.py:_ask": "four random bytes; what the kernel answers goes through `parse_answer`",
+    "mpio/sockets.py:_answered": "four random bytes; what the kernel answers goes through `parse_answer`",
     "mpio/tools/systemd_run.py:unit_name": "makes a name, reads none",
 }
 

@@ -1,0 +1,230 @@
+"""Faults that a guest's host can really have, and the finding that `mpio doctor` is to begin with. Data.
+
+Each is done by shell lines on the guide's host after its first `mpio apply`. `lab-san fault` is the lab's own; NICs are
+eth1 and eth2, their peers on the SAN's side san1 and san2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APPS, DB1 = "hydra_apps-a01", "hydra_db-a01"
+TARGET_1 = "iqn.2011-09.dom.homer:01:13611547-b4e6-e4b9-d97b-d1f4df275f58"
+TARGET_2 = "iqn.2011-09.dom.homer:02:0e4f921a-407e-eb9f-9f53-aded8d99a723"
+PORTAL_1, PORTAL_2 = "10.10.8.90:3260", "10.10.9.90:3260"
+RECORD_1 = f"iscsiadm -m node -T {TARGET_1} -p {PORTAL_1} -I sw-iscsi-0"
+# The LUNs' numbers are 11 to 14 less one: 10 is the first. A disk of the first map, and all of the last one's.
+DISK = f"$(ls /sys/block/$(basename $(readlink /dev/mapper/{APPS}))/slaves | head -n1)"
+GREW = "$(ls /sys/block/$(basename $(readlink /dev/mapper/hydra_db-a02))/slaves)"
+LAST, LAST_WWID = "hydra_db-a03", "3600144f0f484400000004e8686210004"
+DISKS = f"$(ls /sys/block/$(basename $(readlink /dev/mapper/{LAST}))/slaves)"
+OURS = "/etc/multipath/conf.d/95-local.conf"
+READ_ANEW = "multipathd reconfigure; sleep 4"
+
+
+@dataclass(frozen=True, slots=True)
+class Injury:
+    """`does` is done to the host; `until` is when it has taken effect; `code` is what doctor must say first. `fixed`:
+    `mpio doctor --fix CODE` heals it. `reboots`: what only a next boot would show.
+    """
+
+    name: str
+    does: str
+    code: str
+    until: str = "true"
+    fixed: bool = False
+
+
+def failed(count: int) -> str:
+    """So many paths are failed in the device mapper."""
+    return f"[ $(dmsetup status --target multipath | grep -Eo '[0-9]+:[0-9]+ F ' | wc -l) -ge {count} ]"
+
+
+def line(text: str) -> str:
+    """A drop-in of somebody else's, read by the daemon; `\\n` ends a line of it."""
+    return f"printf '%b\\n' '{text}' >{OURS}; {READ_ANEW}"
+
+
+def told_by_udev(what: str) -> str:
+    """The last LUN's disks as udev would have them, before they are taken into a map again."""
+    rule = f'KERNEL==\\"$d\\", ENV{{ID_SERIAL}}=\\"{what}\\"'
+    return (
+        f"S={DISKS}; multipath -w {LAST_WWID}; multipath -f {LAST}; "
+        f'for d in $S; do echo "{rule}"; done >/etc/udev/rules.d/99-local.rules; udevadm control --reload; '
+        "for d in $S; do udevadm trigger -w --action=change /sys/block/$d; done; udevadm settle"
+    )
+
+
+OF_WIRES = (
+    Injury("link lost at the switch", "lab-san fault link-down san1", "MP203", failed(8)),
+    Injury("NIC set down", "ip link set eth1 down", "MP230", failed(8)),
+    Injury("NIC without its address", "ip addr flush dev eth1", "MP229", failed(8)),
+    Injury("portal silent", f"lab-san fault silence {PORTAL_2}", "MP239", failed(8)),
+)
+SESSION = f"$(dirname $(grep -l {TARGET_1} /sys/class/iscsi_session/*/targetname | head -n1))"
+RECORD_FILE = (
+    f"$(find /etc/iscsi/nodes /var/lib/iscsi/nodes -path '*{TARGET_1}*10.10.8.90*' -name sw-iscsi-0 2>/dev/null)"
+)
+
+
+def record(*settings: str) -> str:
+    """Settings of the first record, KEY=VALUE, in their place below node.session."""
+    updates = " ".join(f"-n node.session.{s.replace('=', ' -v ')}" for s in settings)
+    return f"{RECORD_1} -o update {updates}"
+
+
+PRAGUE = ("auth.authmethod=CHAP", "auth.username=prague", "auth.password=nothing-that-it-knows")
+OF_LOGINS = (
+    Injury("session logged out by hand", f"{RECORD_1} --logout", "MP340", fixed=True),
+    Injury("session and record gone", f"{RECORD_1} --logout; {RECORD_1} -o delete", "MP341", fixed=True),
+    Injury("time-outs that disagree", f"echo 3 >{SESSION}/recovery_tmo", "MP323", fixed=True),
+    Injury("recovery switched off", f"echo off >{SESSION}/recovery_tmo", "MP324"),
+    Injury("target switched off", f"lab-san fault target-off {TARGET_1}; sleep 8", "MP325"),
+    Injury(
+        "CHAP wanted and missing",
+        f"{RECORD_1} --logout; lab-san fault chap {TARGET_1} prague session-to-homer; {RECORD_1} --login || :",
+        "MP329",
+    ),
+    Injury(
+        "CHAP secret wrong",
+        f"{RECORD_1} --logout; lab-san fault chap {TARGET_1} prague session-to-homer; {record(*PRAGUE)}; "
+        f"{RECORD_1} --login || :",
+        "MP328",
+    ),
+    Injury(
+        "the target does not admit the host",
+        f"{RECORD_1} --logout; lab-san fault allow {TARGET_1} iqn.2011-09.dom.example:else; {RECORD_1} --login || :",
+        "MP331",
+    ),
+    Injury(
+        "secret in a record that others may read",
+        f"{record(*PRAGUE)}; chmod 644 {RECORD_FILE}",
+        "MP333",
+    ),
+    Injury("two sessions for one pair", f"iscsiadm -m session -r $(basename {SESSION} | tr -dc 0-9) -o new", "MP335"),
+    Injury(
+        "records reset by a discovery",
+        "iscsiadm -m discovery -t st -p 10.10.8.90 -I sw-iscsi-0 -I sw-iscsi-1",
+        "MP336",
+        fixed=True,
+    ),
+    Injury("session without its record", f"rm {RECORD_FILE}", "MP338", fixed=True),
+)
+OF_DISKS = (
+    Injury("path failed by hand and forgotten", f"multipathd fail path {DISK}", "MP442", fixed=True),
+    Injury(
+        "disk offline in the SCSI layer",
+        f"echo offline >/sys/block/{DISK}/device/state",
+        "MP443",
+        failed(1),
+        fixed=True,
+    ),
+    Injury("path left out of its map", f"multipathd del path {DISK}", "MP458", fixed=True),
+    Injury("disk deleted by hand", f"echo 1 >/sys/block/{DISK}/device/delete", "MP434", fixed=True),
+    Injury("path that is slow but alive", "tc -n san qdisc add dev san1 root netem delay 100ms", "MP444"),
+    Injury("path marked marginal by hand", f"multipathd setmarginal path {DISK}", "MP459"),
+    Injury("LUN unmapped at one target", f"lab-san fault unmap {TARGET_1} 11", "MP417", "sleep 12"),
+    Injury("LUN grew on the array", "lab-san fault resize 12 134217728", "MP418"),
+    Injury(
+        "LUN grew, one path rescanned",
+        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; break; done",
+        "MP410",
+    ),
+    Injury(
+        "LUN grew, the map did not follow",
+        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; done",
+        "MP457",
+        fixed=True,
+    ),
+    Injury(
+        "LUN blacklisted by WWID",
+        line(f"blacklist {{\\n wwid {LAST_WWID}\\n}}"),
+        "MP430",
+    ),
+    Injury("LUN not registered, map gone", f"multipath -w {LAST_WWID}; multipath -f {LAST}", "MP431", fixed=True),
+    Injury(
+        "file system mounted past its map",
+        f"D={DISK}; mkfs.ext4 -q /dev/mapper/{APPS}; multipathd del path $D; mkdir /mnt/x; mount /dev/$D /mnt/x",
+        "MP435",
+    ),
+    Injury(
+        "LUN used without multipath",
+        f"D=$(echo {DISKS} | cut -d' ' -f1); mkfs.ext4 -q /dev/mapper/{LAST}; multipath -w {LAST_WWID}; "
+        f"multipath -f {LAST}; mkdir /mnt/x; mount /dev/$D /mnt/x",
+        "MP432",
+    ),
+    Injury("udev says nothing of a LUN", told_by_udev(""), "MP433"),
+    Injury("udev takes a LUN for another", told_by_udev("3600144f0ffffffffffffffffffffffff1"), "MP456"),
+    Injury("map suspended", f"dmsetup suspend --noflush {APPS}", "MP423", fixed=True),
+    Injury(
+        "map without a table", "dmsetup create hollow --notable --uuid mpath-36001405000000000000000000000dead", "MP438"
+    ),
+    Injury("queueing switched off by hand", f"multipathd disablequeueing map {DB1}", "MP441", fixed=True),
+    Injury("some paths read-only", f"blockdev --setro /dev/{DISK}", "MP454"),
+    Injury("command time-out of two seconds", f"echo 2 >/sys/block/{DISK}/device/timeout", "MP453"),
+    Injury(
+        "a path in /etc/fstab",
+        "D=$(ls /dev/disk/by-path/*lun-10 | head -n1); echo $D /mnt ext4 noauto,_netdev 0 0 >>/etc/fstab",
+        "MP436",
+    ),
+    Injury(
+        "reservation of another host",
+        f"for i in 1 2; do sg_persist -n -o -G -S 1 /dev/{DISK} || :; done; sg_persist -n -o -R -K 1 -T 3 /dev/{DISK}",
+        "MP455",
+    ),
+)
+OF_HOST = (
+    Injury("multipathd stopped", "systemctl stop multipathd.socket multipathd", "MP104", fixed=True),
+    Injury("iscsid stopped", "systemctl stop iscsid.socket iscsid", "MP103", fixed=True),
+    Injury("multipathd masked", "systemctl mask --now multipathd", "MP105"),
+    Injury(
+        "stale lock of iscsiadm",
+        "touch /run/lock/iscsi/lock; ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write",
+        "MP109",
+        fixed=True,
+    ),
+    Injury("a later sysctl file wins", "echo net.ipv4.conf.eth1.rp_filter=1 >/etc/sysctl.d/zzz-local.conf", "MP206"),
+)
+MULTIPATH, ISCSID = "/etc/multipath.conf", "/etc/iscsi/iscsid.conf"
+
+
+def multipath_conf(text: str) -> str:
+    return f"printf '%b\\n' '{text}' >{MULTIPATH}"
+
+
+def device(text: str) -> str:
+    return f"devices {{\\n device {{\\n vendor NEXENTA\\n product COMSTAR\\n {text}\\n }}\\n}}"
+
+
+def iscsid_conf(key: str, value: str) -> str:
+    """In place of the line that says it, or at the end."""
+    key = key.replace("[", "\\[").replace("]", "\\]")
+    return f"sed -i '/^{key} *=/d' {ISCSID}; echo '{key} = {value}' | tr -d '\\\\' >>{ISCSID}"
+
+
+OF_LINES = (
+    Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),
+    Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503", fixed=True),
+    Injury("misspelt keyword", multipath_conf("defaults {\\n pathgrouping_policy multibus\\n}"), "MP504", fixed=True),
+    Injury("keyword in the wrong section", multipath_conf("defaults {\\n alias x\\n}"), "MP505", fixed=True),
+    Injury("a value that cannot be", multipath_conf(device("failback soon")), "MP506"),
+    Injury("a missing brace", multipath_conf("defaults {\\n verbosity 2\\ndevices {\\n}"), "MP507"),
+    Injury("a keyword said twice", multipath_conf("defaults {\\n verbosity 2\\n verbosity 3\\n}"), "MP509", fixed=True),
+    Injury("features that are dropped", multipath_conf(device('features "1 queue_if_no_path"')), "MP511"),
+    Injury("blacklist by a name", multipath_conf('blacklist {\\n devnode "^sd[x-z]"\\n}'), "MP512"),
+    Injury("queueing without a daemon", multipath_conf("defaults {\\n queue_without_daemon yes\\n}"), "MP516"),
+    Injury(
+        "a line that multipath does not start with",
+        multipath_conf("defaults {\\n partition_delimiter a/b\\n}"),
+        "MP525",
+    ),
+    Injury("a later file beats the site", line(device("no_path_retry 3")).replace("95-", "99-"), "MP526"),
+    Injury(
+        "misspelt key of iscsid.conf", iscsid_conf("node.session.timeo.replacment_timeout", "9"), "MP528", fixed=True
+    ),
+    Injury("no number where one belongs", iscsid_conf("node.session.cmds_max", "many"), "MP530"),
+    Injury("a leading login", iscsid_conf("node.leading_login", "Yes"), "MP535"),
+    Injury("half a CHAP login", iscsid_conf("node.session.auth.username", "x"), "MP536"),
+    Injury("no LUN appears by itself", iscsid_conf("node.session.scan", "manual"), "MP538"),
+)
+INJURIES = (*OF_WIRES, *OF_LOGINS, *OF_DISKS, *OF_HOST, *OF_LINES)

@@ -1,0 +1,243 @@
+"""Causes before symptoms: one root cause with ten symptoms is one finding with ten subjects."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from mpio import findings, hearsay, topology
+from mpio.findings import Finding, Severity
+from mpio.host import Host, Pair
+from mpio.plan import Plan
+from mpio.topology import Lun
+
+
+class Layer(IntEnum):
+    """From what a host stands on to what it is for. What breaks on one layer shows on those behind it."""
+
+    HOST = 0
+    NIC = 1
+    LINK = 2
+    WIRE = 3
+    NET = 4
+    PORTAL = 5
+    RECORD = 6
+    REFUSED = 7
+    LOGIN = 8
+    LUN = 9
+    DISK = 10
+    PATH = 11
+    MAP = 12
+    COUNT = 13
+
+
+# What takes paths away, and where. What is not here neither explains another finding by the ways that it breaks nor is
+# explained so.
+LAYERS = {
+    code: layer
+    for layer, codes in {
+        Layer.HOST: ("MP102", "MP103", "MP104", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP120", "MP135"),
+        Layer.NIC: ("MP229", "MP230", "MP231", "MP243", "MP244", "MP245", "MP248"),
+        Layer.LINK: ("MP201", "MP202", "MP203"),
+        Layer.WIRE: ("MP224", "MP225", "MP226", "MP236", "MP237", "MP238", "MP239", "MP240", "MP241"),
+        Layer.NET: ("MP210", "MP211"),
+        Layer.PORTAL: ("MP213", "MP214", "MP215"),
+        Layer.RECORD: ("MP341", "MP342"),
+        Layer.REFUSED: ("MP325", "MP328", "MP329", "MP330", "MP331", "MP339"),
+        Layer.LOGIN: ("MP301", "MP302", "MP303", "MP304", "MP340"),
+        Layer.LUN: ("MP308", "MP410", "MP414", "MP415", "MP417", "MP428", "MP434", "MP455", "MP456"),
+        Layer.DISK: ("MP430", "MP431", "MP432", "MP433", "MP442", "MP443", "MP458"),
+        Layer.PATH: ("MP404",),
+        Layer.MAP: ("MP407", "MP423", "MP438"),
+        Layer.COUNT: ("MP401", "MP402", "MP403", "MP439", "MP126"),
+    }.items()
+    for code in codes
+}
+# What follows from what else, where both are about the same thing, or the first of them is about the whole host.
+FOLLOWS = {
+    "MP103": ("MP102", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP118", "MP120"),
+    "MP104": ("MP102", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP525"),
+    "MP113": ("MP116", "MP120", "MP525"),
+    "MP126": ("MP337",),
+    "MP138": ("MP413", "MP440", "MP515", "MP526"),
+    "MP413": ("MP446", "MP505", "MP506", "MP507", "MP520", "MP526"),
+    # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
+    "MP224": ("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
+    "MP440": ("MP413", "MP515", "MP526"),
+    "MP513": ("MP430",),
+    "MP515": ("MP526",),
+    "MP518": ("MP323",),
+}
+WHOLE = frozenset(
+    {
+        *("MP102", "MP106", "MP116", "MP118", "MP120"),
+        *("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
+        *("MP323", "MP413", "MP430", "MP446", "MP505", "MP506", "MP507", "MP515", "MP520", "MP525", "MP526"),
+    }
+)
+
+PAIR = re.compile(r"(\S+) -> (\S+)(?: (\S+))?")
+SESSION = re.compile(r"session (\d+)\b.*")
+DISK = re.compile(r"(sd[a-z]+) of (.+)")
+DISKS = re.compile(r"\b(sd[a-z]+) of \S")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leg:
+    """One LUN over one pair; the WWID is empty for the session itself."""
+
+    pair: Pair
+    wwid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding with all that it explains. Its severity is the worst of them."""
+
+    finding: Finding
+    subjects: tuple[str, ...]
+    symptoms: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """All legs by what they go over, and those that do not carry I/O."""
+
+    legs: frozenset[Leg]
+    broken: frozenset[Leg]
+    over: Mapping[str, frozenset[Leg]]
+
+    def of(self, subject: str) -> frozenset[Leg]:
+        """Which legs a finding's subject is about; none where it names no part of a way."""
+        subject = subject.removeprefix("portal ")
+        if subject in self.over:
+            return self.over[subject]
+        if found := SESSION.fullmatch(subject):
+            return self.over.get(f"session {found[1]}", frozenset())
+        if found := DISK.fullmatch(subject):
+            return self.over.get(found[1], frozenset())
+        if found := PAIR.fullmatch(subject):
+            return frozenset.intersection(*(self.over.get(word, frozenset()) for word in found.groups() if word))
+        return frozenset()
+
+
+def ways(host: Host, plan: Plan | None, judged: Iterable[Lun]) -> Ways:
+    """Every leg that is planned or there."""
+    pairs = {s.sid: s.pair for s in host.sessions}
+    nics = {i.name: i.nic for i in host.ifaces} | {s.pair.iface: s.nic for s in host.sessions if s.nic}
+    over: defaultdict[str, set[Leg]] = defaultdict(set)
+    good: set[Leg] = set()
+    legs: set[Leg] = set()
+    for pair in {*pairs.values(), *(plan.pairs.planned if plan else ())}:
+        legs.add(Leg(pair, ""))
+        session = host.session_of(pair)
+        if session is not None and session.logged_in:
+            good.add(Leg(pair, ""))
+    for lun in judged:
+        mine = {Leg(pairs[p.sid], lun.wwid) for p in lun.paths if p.sid in pairs}
+        mine |= {Leg(p, lun.wwid) for p in topology.pairs_of(host, plan.pairs, lun.wwid)} if plan else set()
+        good |= {Leg(pairs[p.sid], lun.wwid) for p in lun.usable if p.sid in pairs}
+        legs |= mine
+        for name in {lun.wwid, lun.alias, lun.dm} - {""}:
+            over[name] |= mine
+        for path in lun.paths:
+            if path.sid in pairs:
+                over[path.dev].add(Leg(pairs[path.sid], lun.wwid))
+    for leg in legs:
+        pair = leg.pair
+        for name in (
+            pair.iface,
+            nics.get(pair.iface, ""),
+            str(pair.portal),
+            pair.portal.address,
+            pair.target,
+            str(pair),
+        ):
+            if name:
+                over[name].add(leg)
+    for sid, pair in pairs.items():
+        over[f"session {sid}"] |= {leg for leg in legs if leg.pair == pair}
+    return Ways(frozenset(legs), frozenset(legs - good), {name: frozenset(some) for name, some in over.items()})
+
+
+def folded(found: Iterable[Finding], among: Ways) -> tuple[Cause, ...]:
+    """What explains the rest comes first, the worst before all; findings of one code are one with several subjects."""
+    every = tuple(dict.fromkeys(found))
+    reach = {f: _reach(f, among) for f in every}
+    of: defaultdict[Finding, list[Finding]] = defaultdict(list)
+    roots: list[Finding] = []
+    for one in every:
+        known = _explaining(one, every, reach, among)
+        for cause in known:
+            of[cause].append(one)
+        if not known:
+            roots.append(one)
+    causes = [_one(same, of) for same in _by_code(roots)]
+    return tuple(sorted(causes, key=_rank))
+
+
+def of_lines(found: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Findings about a file's lines: each stays with its own line, the worst first."""
+    return tuple(sorted((Cause(one, (one.subject,)) for one in dict.fromkeys(found)), key=_rank))
+
+
+def _reach(one: Finding, among: Ways) -> frozenset[Leg]:
+    layer = LAYERS.get(one.code)
+    if layer is None:
+        return frozenset()
+    if layer is Layer.HOST:
+        return among.legs
+    if found := among.of(one.subject):
+        return found
+    # A file's line says in its detail which disks it is about.
+    return frozenset().union(*(among.over.get(disk, frozenset()) for disk in DISKS.findall(one.detail)))
+
+
+def _explaining(
+    one: Finding, every: Collection[Finding], reach: Mapping[Finding, frozenset[Leg]], among: Ways
+) -> tuple[Finding, ...]:
+    """The findings of earlier layers that together account for all that is broken in this one, none otherwise; of these
+    only the first ones, which nothing explains in turn.
+    """
+    if sources := [
+        f for f in every if f.code in FOLLOWS.get(one.code, ()) and (f.code in WHOLE or f.subject == one.subject)
+    ]:
+        return tuple(f for f in sources if not _explaining(f, every, reach, among))
+    layer = LAYERS.get(one.code)
+    broken = reach[one] & among.broken
+    if layer is None or not broken:
+        return ()
+    before = [f for f in every if f.code in LAYERS and LAYERS[f.code] < layer and reach[f] & broken]
+    if not before or not broken <= frozenset().union(*(reach[f] for f in before)):
+        return ()
+    return tuple(f for f in before if not _explaining(f, before, reach, among))
+
+
+def _by_code(roots: Iterable[Finding]) -> Iterator[tuple[Finding, ...]]:
+    same: defaultdict[str, list[Finding]] = defaultdict(list)
+    for one in roots:
+        same[one.code].append(one)
+    return (tuple(many) for many in same.values())
+
+
+def _one(same: tuple[Finding, ...], of: Mapping[Finding, list[Finding]]) -> Cause:
+    symptoms = tuple(dict.fromkeys(s for one in same for s in of.get(one, ())))
+    worst = max((f.severity for f in (*same, *symptoms)), key=list(Severity).index)
+    first = same[0]
+    subjects = tuple(dict.fromkeys((*(f.subject for f in same), *(s.subject for s in symptoms))))
+    if len(same) > 1:
+        first = findings.finding(
+            first.code,
+            hearsay.few(f.subject for f in same),
+            "; ".join(f"{f.subject}: {f.detail}" for f in same if f.detail),
+        )
+        first = replace(first, remedy=same[0].remedy)
+    return Cause(replace(first, severity=worst), subjects, symptoms)
+
+
+def _rank(cause: Cause) -> tuple[int, int, str]:
+    worse = list(Severity).index(cause.finding.severity)
+    return -worse, LAYERS.get(cause.finding.code, Layer.COUNT), cause.finding.code

@@ -1,0 +1,54 @@
+"""What sysfs tells of a disk beyond its place and state: pages, limits, counters (Documentation/scsi, scsi_sysfs.c)."""
+
+from __future__ import annotations
+
+from mpio.tools import vpd
+from mpio.tools.sysfs import Reader, number, word
+
+_RETRIED = 16  # digits of a counter: the kernel's are of 32 bits
+
+
+def serial(read: Reader, dev: str) -> str:
+    """Page 80h as the kernel read it at the last scan."""
+    return vpd.parse_serial(_page(read, dev, "vpd_pg80"))
+
+
+def identities(read: Reader, dev: str) -> frozenset[str]:
+    """Page 83h as the kernel read it at the last scan: every WWID of the disk."""
+    return vpd.parse_identities(_page(read, dev, "vpd_pg83"))
+
+
+def _page(read: Reader, dev: str, name: str) -> bytes:
+    return (read.text(f"/sys/block/{dev}/device/{name}") or "").encode("utf-8", "surrogateescape")
+
+
+def revision(read: Reader, dev: str) -> str:
+    return word(read, f"/sys/block/{dev}/device/rev")
+
+
+def timeout(read: Reader, dev: str) -> int | None:
+    """Seconds that a command is given."""
+    return number(read, f"/sys/block/{dev}/device/timeout")
+
+
+def eh_timeout(read: Reader, dev: str) -> int | None:
+    """Seconds that a command of the kernel's error handling is given."""
+    return number(read, f"/sys/block/{dev}/device/eh_timeout")
+
+
+def is_read_only(read: Reader, dev: str) -> bool:
+    return word(read, f"/sys/block/{dev}/ro") == "1"
+
+
+def errors(read: Reader, dev: str) -> int:
+    """Commands that ended with an error, among them the first ones of every new disk (unit attentions)."""
+    said = word(read, f"/sys/block/{dev}/device/ioerr_cnt")
+    try:
+        return int(said[:_RETRIED], 16)
+    except ValueError:
+        return 0
+
+
+def place(read: Reader, dev: str) -> str:
+    """Where a block device is among the kernel's devices: `../devices/pci0000:00/…/ata1/host0/…/block/sda`."""
+    return read.target(f"/sys/block/{dev}")

@@ -1,0 +1,53 @@
+"""`mpio doctor` on real hosts: what was done to them is what it begins with, and what it can mend it mends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vm.hosts import Prague
+
+TOP = Path(__file__).parents[2]
+PATH = "$(multipathd show paths raw format '%d %m' | sed -n 's/ hydra_db-a01$//p' | sort | head -n1)"
+LOCKED = "touch /run/lock/iscsi/lock && ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write"
+FAILED = "[ $(dmsetup status --target multipath | grep -Eo '[0-9]+:[0-9]+ F ' | wc -l) = 8 ]"
+
+
+def harmful(host: Prague) -> list[str]:
+    """The codes of what is said above info, in order."""
+    found = host.mpio("doctor", "-o", "json", exits=None).json["findings"]
+    return [f["code"] for f in found if f["severity"] != "info"]
+
+
+def test_a_fault_is_found_by_its_cause_and_mended_where_that_is_safe(applied: Prague) -> None:
+    assert harmful(applied) == []
+    applied.sh(f"multipathd fail path {PATH}")
+    assert harmful(applied) == ["MP442"]
+    applied.mpio("doctor", "--fix", "MP442", "--yes")
+    applied.mpio("verify", "--wait", "60")
+
+    applied.sh(LOCKED)
+    assert harmful(applied) == ["MP109"]
+    applied.mpio("doctor", "--fix", "MP109", "--yes")
+    assert harmful(applied) == []
+
+    applied.fault("link-down", "san1")
+    applied.until(FAILED, 90)
+    found = applied.mpio("doctor", "-o", "json", exits=4).json["findings"]
+    assert [f["code"] for f in found if f["severity"] in ("error", "critical")] == ["MP203"]
+    assert len(found[0]["subjects"]) >= 1 + 2 + 4  # the NIC, its sessions, the LUNs
+    applied.fault("link-up", "san1")
+    applied.mpio("verify", "--wait", "120", timeout=300)
+    assert harmful(applied) == []
+
+
+@pytest.mark.nightly
+def test_every_fault_of_the_bench_is_found_first() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    command = [sys.executable, str(TOP / "contrib/bench/faults")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=5400, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
