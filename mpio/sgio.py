@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 LIMIT = 5.0  # seconds for all disks together; one with nothing else to do answers in milliseconds
 TIMED = 0.8  # seconds that a disk's timed questions may take together before the rest of them is left out
 SG_IO = 0x2285  # include/scsi/sg.h
+PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 FROM_DEVICE = -3
 # Milliseconds, as the kernel gives a read (SD_TIMEOUT): a shorter limit would have it reset a LUN, and with that
 # everybody's I/O to it, on an array that is only slow.
@@ -63,9 +64,10 @@ def replies(places: Mapping[str, str], asked: Sequence[Question], limit: float =
     if not places:
         return {}
     ours, theirs = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _ask(places, asked, theirs)
+        _ask(places, asked, theirs, parent)
     os.close(theirs)
     ended = False
     try:
@@ -104,9 +106,14 @@ def parse_line(line: str) -> tuple[str, tuple[Reply, ...]]:
 # -- the child -----------------------------------------------------------------------------------------------------
 
 
-def _ask(places: Mapping[str, str], asked: Sequence[Question], end: int) -> None:
+def _ask(places: Mapping[str, str], asked: Sequence[Question], end: int, parent: int) -> None:
     """The child's whole life: a thread a disk, so that a silent one holds up no other."""
     try:
+        # Whoever kills the parent shall not find the disks in use by its child. (It follows the thread that forked,
+        # which waits for it.)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
         os.setsid()
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_DFL)

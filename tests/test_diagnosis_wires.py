@@ -250,6 +250,8 @@ def test_loose_rp_filter_wants_a_route_all_the_same() -> None:
     assert detail(seen, "MP224", SITE, BROKEN) == (
         "conf/all 0, conf/eth1 2; 10.10.9.90 answers here, and the host has no route to it, which loose mode wants"
     )
+    down = replace(seen, links=(LO, ETH1, replace(ETH2, up=False, carrier=None)))
+    assert detail(down, "MP224", SITE, BROKEN).endswith("wants: that of eth2 went when it was set down")
 
 
 # -- silent portals ------------------------------------------------------------------------------------------------

@@ -22,10 +22,16 @@ from mpio.lab import candidates, questions, record, states
 from mpio.lab.questions import Call
 from mpio.program import Done
 from mpio.site import Site
-from mpio.tools import dmsetup, iscsiadm, multipath
+from mpio.tools import dmsetup, ip, iscsiadm, journalctl, multipath, systemctl, wires
 
 # Asked with the argv of another question: with -t on other files, for another part of the same lines.
 SAME = {multipath.staged, multipath.keywords_known, dmsetup.sectors}
+
+# Asked by `doctor` alone, of hosts in trouble, which none of the recorded states is: what real ones said is in the
+# tests of its areas (test_diagnosis_*.py, fuzz/of_boots.py, fuzz/of_wires.py).
+DOCTOR = {
+    *(ip.ways, journalctl.of_invocation, journalctl.of_program, systemctl.ends, wires.links, wires.neighbours),
+}
 
 
 def asked() -> Iterator[Callable[..., object]]:
@@ -45,7 +51,7 @@ def of_tools() -> Iterator[Callable[..., object]]:
 
 
 def test_every_question_of_the_tools_is_recorded() -> None:
-    assert {*asked(), *SAME} == set(of_tools())
+    assert {*asked(), *SAME, *DOCTOR} == set(of_tools())
 
 
 def test_the_releases_that_mpio_names_are_recorded() -> None:

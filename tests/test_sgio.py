@@ -6,7 +6,10 @@ import ctypes
 import fcntl
 import os
 import struct
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,35 @@ def test_a_disk_that_holds_whoever_asks_is_left_behind(tmp_path: Path, monkeypat
     assert time.monotonic() - began < 10
     with (tmp_path / "lock").open("w") as again:  # the child holds nothing of its parent's
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_child_goes_with_whoever_kills_its_parent() -> None:
+    """Else the next verb would find the disks in use, by a process of mpio's own."""
+    asks = (
+        "import os, sys, time; from mpio import sgio; print(os.getpid(), flush=True); "
+        "sgio._sent = lambda fd, asked: time.sleep(60); "
+        "sgio.replies({'sda': '/dev/null'}, [sgio.Question(b'ab', 9)], 60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", asks], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        until(lambda: bool(children.read_text().split()))
+        (child,) = children.read_text().split()
+        parent.kill()
+    until(lambda: not runs(child))
+
+
+def runs(pid: str) -> bool:
+    """A process whose new parent has not yet taken notice of its end runs no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -55,11 +55,29 @@ def told_by_udev(what: str) -> str:
     )
 
 
+NO_ARP = "ip -n san addr del 10.10.9.90/24 dev san2; ip -n san route add 10.10.9.0/24 dev san2"
+DROPPED = f"lab-san fault drop-sessions {TARGET_2}"
+EVIL = (
+    "table inet evil { chain o { type filter hook output priority 0; "
+    'oifname "eth2" tcp dport 3260 drop comment "somebody"; }; }'
+)
+IFACE_FILE = "$(ls /etc/iscsi/ifaces/sw-iscsi-0 /var/lib/iscsi/ifaces/sw-iscsi-0 2>/dev/null)"
+
 OF_WIRES = (
     Injury("link lost at the switch", "lab-san fault link-down san1", "MP203", failed(8)),
-    Injury("NIC set down", "ip link set eth1 down", "MP230", failed(8)),
+    Injury("NIC set down", "ip link set eth1 down", "MP230", failed(8), fixed=True),
     Injury("NIC without its address", "ip addr flush dev eth1", "MP229", failed(8)),
+    Injury("NIC renamed", "ip link set eth1 down; ip link set eth1 name ens9; ip link set ens9 up", "MP245", failed(8)),
+    Injury("NIC dormant", "ip link set eth2 mode dormant; ip link set eth2 state dormant", "MP231"),
+    Injury("rp_filter drops answers", "echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter", "MP224", failed(4), fixed=True),
+    Injury("another machine has the NIC's address", "ip -n san addr add 10.10.9.20/32 dev san2", "MP226"),
+    Injury("one address on two NICs", "ip addr add 10.10.9.20/32 dev eth1", "MP248"),
+    Injury("full packets are lost", "ip -n san link set san2 mtu 1400", "MP217"),
     Injury("portal silent", f"lab-san fault silence {PORTAL_2}", "MP239", failed(8)),
+    Injury("portal gone from the wire", NO_ARP, "MP238", failed(8)),
+    Injury("portal refuses", f"lab-san fault portal-remove {TARGET_2} {PORTAL_2}; {DROPPED}", "MP211", failed(8)),
+    Injury("this host's firewall", f"nft '{EVIL}'", "MP241", failed(4)),
+    Injury("iface bound to nobody's address", f"echo iface.hwaddress = 02:00:00:00:00:99 >>{IFACE_FILE}", "MP243"),
 )
 SESSION = f"$(dirname $(grep -l {TARGET_1} /sys/class/iscsi_session/*/targetname | head -n1))"
 RECORD_FILE = (
@@ -132,7 +150,7 @@ OF_DISKS = (
     ),
     Injury(
         "LUN grew, the map did not follow",
-        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; done",
+        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; done; sleep 3",
         "MP457",
         fixed=True,
     ),

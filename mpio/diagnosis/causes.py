@@ -22,16 +22,17 @@ class Layer(IntEnum):
     NIC = 1
     LINK = 2
     WIRE = 3
-    NET = 4
-    PORTAL = 5
-    RECORD = 6
-    REFUSED = 7
-    LOGIN = 8
-    LUN = 9
-    DISK = 10
-    PATH = 11
-    MAP = 12
-    COUNT = 13
+    SILENCE = 4
+    NET = 5
+    PORTAL = 6
+    RECORD = 7
+    REFUSED = 8
+    LOGIN = 9
+    LUN = 10
+    DISK = 11
+    PATH = 12
+    MAP = 13
+    COUNT = 14
 
 
 # What takes paths away, and where. What is not here neither explains another finding by the ways that it breaks nor is
@@ -42,7 +43,8 @@ LAYERS = {
         Layer.HOST: ("MP102", "MP103", "MP104", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP120", "MP135"),
         Layer.NIC: ("MP229", "MP230", "MP231", "MP243", "MP244", "MP245", "MP248"),
         Layer.LINK: ("MP201", "MP202", "MP203"),
-        Layer.WIRE: ("MP224", "MP225", "MP226", "MP236", "MP237", "MP238", "MP239", "MP240", "MP241"),
+        Layer.WIRE: ("MP217", "MP224", "MP226", "MP236", "MP237", "MP240"),
+        Layer.SILENCE: ("MP225", "MP238", "MP239", "MP241"),
         Layer.NET: ("MP210", "MP211"),
         Layer.PORTAL: ("MP213", "MP214", "MP215"),
         Layer.RECORD: ("MP341", "MP342"),
@@ -66,6 +68,7 @@ FOLLOWS = {
     "MP413": ("MP446", "MP505", "MP506", "MP507", "MP520", "MP526"),
     # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
     "MP224": ("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
+    "MP431": ("MP432",),
     "MP440": ("MP413", "MP515", "MP526"),
     "MP513": ("MP430",),
     "MP515": ("MP526",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mpio import hearsay
+from mpio import hearsay, topology
 from mpio.diagnosis import conf_fixes, disks_fixes, logins_records
 from mpio.diagnosis.causes import Cause
 from mpio.errors import UsageError
@@ -12,7 +12,7 @@ from mpio.host import Host
 from mpio.plan import Plan
 from mpio.site import Site
 from mpio.step import Command, Part, Step
-from mpio.tools import dmsetup
+from mpio.tools import dmsetup, ip
 
 Steps = Callable[[Site | None, Host, Plan | None], tuple[Step, ...]]
 
@@ -34,6 +34,16 @@ def _resumed(_site: Site | None, host: Host, _plan: Plan | None) -> tuple[Step, 
     return tuple(dmsetup.resume(m.name, f"the map {m.name} is suspended") for m in host.maps if m.suspended)
 
 
+def _up(site: Site | None, host: Host, _plan: Plan | None) -> tuple[Step, ...]:
+    """The site's NICs that are set down and not so by `mpio offline`."""
+    nics = {i.nic: i.name for i in site.ifaces} if site else {}
+    return tuple(
+        ip.up(n.name, f"{n.name} is set down")
+        for n in host.nics
+        if n.name in nics and n.carrier is None and not topology.iface_offline(host, nics[n.name])
+    )
+
+
 def _nothing(_site: Site | None, _host: Host, _plan: Plan | None) -> tuple[Step, ...]:
     """The stale lock goes before any step: `apply.ready`."""
     return ()
@@ -43,6 +53,10 @@ FIXES: Mapping[str, Steps] = {
     "MP103": _parts(Part.SERVICES),
     "MP104": _parts(Part.SERVICES),
     "MP109": _nothing,
+    "MP223": _parts(Part.SYSCTL),
+    "MP224": _parts(Part.SYSCTL),
+    "MP230": _up,
+    "MP240": _parts(Part.SYSCTL),
     "MP323": _parts(Part.TIMEOUTS, Part.DISCOVERY, Part.MULTIPATH),
     "MP333": lambda _site, host, _plan: logins_records.closed(host),
     "MP336": _parts(Part.DISCOVERY),

@@ -54,11 +54,19 @@ def _turned_away(host: Host, seen: Wires, nic_of: Mapping[str, str], link: Link)
         back = seen.routes.get((portal.address, link.source(portal.version)))
         if nic == link.name and link.strict and back is not None and back.nic not in (nic, "lo"):
             found.append(f"what {portal.address} sends comes in here, and the host would send to it through {back.nic}")
-    lost = (way for way in seen.ways if way.nic == link.name and _nowhere(seen, way, link))
-    found += [
-        f"{way.portal.address} answers here, and the host has no route to it, which loose mode wants" for way in lost
-    ]
+    lost = [way for way in seen.ways if way.nic == link.name and _nowhere(seen, way, link)]
+    for way in lost:
+        gone = _gone(seen, way.portal)
+        found.append(
+            f"{way.portal.address} answers here, and the host has no route to it, which loose mode wants{gone}"
+        )
     return tuple(dict.fromkeys(found))
+
+
+def _gone(seen: Wires, portal: Portal) -> str:
+    """The route that a NIC took along."""
+    down = next((link.name for link in seen.links if not link.up and link.holds(portal.address)), "")
+    return f": that of {down} went when it was set down" if down else ""
 
 
 def _nowhere(seen: Wires, way: Way, link: Link) -> bool:

@@ -47,7 +47,9 @@ def claims(reader: Reader, nic: str, hwaddress: str) -> tuple[Claim, ...]:
         *_ifupdown(reader, nic),
         *_networkd(reader, nic, mac),
         *_keyfiles(reader, nic, mac),
-        *_by_word(reader, NETPLAN, NETPLAN_FOLDERS, rf'^\s*"?{re.escape(nic)}"?:|\bmacaddress:\s*[\'"]?{_mac(mac)}'),
+        *_by_word(
+            reader, NETPLAN, NETPLAN_FOLDERS, rf'^[ \t]*"?{re.escape(nic)}"?:|\bmacaddress:[ \t]*[\'"]?{_mac(mac)}'
+        ),
         *_by_word(reader, IFCFG, IFCFG_FOLDERS, rf'^DEVICE=[\'"]?{re.escape(nic)}[\'"]?$|^HWADDR=[\'"]?{_mac(mac)}'),
     )
 
@@ -66,15 +68,15 @@ def _ifupdown(reader: Reader, nic: str) -> Iterator[Claim]:
 
 def parse_interfaces(text: str) -> dict[str, tuple[str, ...]]:
     """The NICs of each kind of stanza of interfaces(5): `iface`, `auto` (also as allow-auto), `allow-hotplug`."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for line in text.replace("\\\n", " ").split("\n"):
         words = line.split()
         if len(words) < 2 or words[0].startswith("#"):
             continue
         kind = {"allow-auto": "auto"}.get(words[0], words[0])
         if kind in ("iface", "auto", "allow-hotplug"):
-            found[kind] = (*found.get(kind, ()), *(words[1:2] if kind == "iface" else words[1:]))
-    return found
+            found.setdefault(kind, []).extend(words[1:2] if kind == "iface" else words[1:])
+    return {kind: tuple(names) for kind, names in found.items()}
 
 
 def _networkd(reader: Reader, nic: str, mac: str) -> Iterator[Claim]:

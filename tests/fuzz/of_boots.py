@@ -72,7 +72,7 @@ READERS = (
     Reader("fstab", _fstab, lambda: (FSTAB,)),
     Reader("modprobe", _bans, lambda: (BANS,)),
     Reader("nic-files", _claims, lambda: (INTERFACES, NETWORK.encode(), b"    eth1:\n", b'DEVICE="eth1"\n')),
-    Reader("journal", of_program(journalctl.last_words), lambda: (JOURNAL,)),
+    Reader("journal-last-words", of_program(journalctl.last_words), lambda: (JOURNAL,)),
     Reader(
         "initiator-names",
         of_file(lambda t: (boots_ground.names(t), boots_ground.unusable(t, True))),

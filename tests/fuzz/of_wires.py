@@ -65,5 +65,20 @@ READERS = (
         one("/run/udev/data/n3", lambda read: sorted(wires.names_of(read, Link("eth1", 3)))),
         lambda: (UDEV,),
     ),
+    Reader(
+        "nic-files-by-name",
+        one("/etc/systemd/network/1.link", lambda read: wires.named_by_files(read, "eth5")),
+        lambda: NAMING,
+    ),
+    Reader(
+        "nic-kind",
+        one("/sys/class/net/eth1/uevent", lambda read: wires.kind(read, "eth1")),
+        lambda: (b"DEVTYPE=bond\nINTERFACE=eth1\n",),
+    ),
+    Reader(
+        "nic-counters",
+        one("/sys/class/net/eth1/statistics/rx_errors", lambda read: wires.whole(read, Link("eth1", 3))),
+        lambda: (b"17\n",),
+    ),
     Reader("packets", _packets, lambda: PACKETS),
 )

@@ -22,10 +22,13 @@ ELSEWHERE = {
     "mpio/commands/call.py:site": "asks `sitefile`, whose `parse` is in the table",
     "mpio/commands/complete.py:_site": "completion asks `sitefile`, too, and offers nothing where it cannot",
     "mpio/drills/reader.py:look": "a file in memory that mpio's own child writes",
+    "mpio/observe/wires_ask.py:_echoes": "two random bytes; what comes back goes through `frames.parse_echo`",
     "mpio/probe.py:once": "a struct of the kernel's, of one size",
     "mpio/replay.py:folder": "a folder of recordings: `recording.load` is in the table",
     "mpio/sgio.py:_sent": "a struct that the kernel fills in, of one size",
     "mpio/sockets.py:_answered": "four random bytes; what the kernel answers goes through `parse_answer`",
+    "mpio/tools/frames.py:_checksum": "of a packet that mpio makes",
+    "mpio/tools/frames.py:packed_mac": "a NIC's hardware address, as the kernel writes it",
     "mpio/tools/systemd_run.py:unit_name": "makes a name, reads none",
 }
 
