@@ -86,7 +86,8 @@ PIPE, FILE = "|/root/catch %p %e", f"{CORES}/core-%p-%e"
 DEAF = """ip netns exec san nft -f - <<'RULES'
 table inet deaf { chain input {
  type filter hook input priority 0; ip daddr 10.10.8.90 tcp dport 3260 meta length > 120 drop;
-} }
+}
+}
 RULES"""
 # Reads the secret as mpio does, and is killed there, too: shows that a core would be found.
 OTHER = f"f = open('{FILES[SESSIONS[1]]}'); said = f.read(); f.close(); import os; os.getuid()"
