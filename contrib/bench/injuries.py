@@ -191,18 +191,6 @@ OF_DISKS = (
         "MP455",
     ),
 )
-OF_HOST = (
-    Injury("multipathd stopped", "systemctl stop multipathd.socket multipathd", "MP104", fixed=True),
-    Injury("iscsid stopped", "systemctl stop iscsid.socket iscsid", "MP103", fixed=True),
-    Injury("multipathd masked", "systemctl mask --now multipathd", "MP105"),
-    Injury(
-        "stale lock of iscsiadm",
-        "touch /run/lock/iscsi/lock; ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write",
-        "MP109",
-        fixed=True,
-    ),
-    Injury("a later sysctl file wins", "echo net.ipv4.conf.eth1.rp_filter=1 >/etc/sysctl.d/zzz-local.conf", "MP206"),
-)
 MULTIPATH, ISCSID = "/etc/multipath.conf", "/etc/iscsi/iscsid.conf"
 
 
@@ -220,6 +208,63 @@ def iscsid_conf(key: str, value: str) -> str:
     return f"sed -i '/^{key} *=/d' {ISCSID}; echo '{key} = {value}' | tr -d '\\\\' >>{ISCSID}"
 
 
+MAKE_FS = f"mkfs.ext4 -q /dev/mapper/{DB1}; udevadm settle; mkdir -p /db"
+EVERY_RECORD = "iscsiadm -m node -o update"
+NAME = "/etc/iscsi/initiatorname.iscsi"
+NETWORKD = "[Match]\\nName=eth1\\n[Network]\\nAddress=10.10.8.20/24\\n"
+D_UNIT, UDEV = "multipathd", "systemd-udevd"
+OLD = "iscsiadm -m node -T iqn.2011-09.dom.homer:03:old"
+OF_HOST = (
+    Injury("multipathd stopped", "systemctl stop multipathd.socket multipathd", "MP104", fixed=True),
+    Injury("iscsid stopped", "systemctl stop iscsid.socket iscsid", "MP103", fixed=True),
+    Injury("multipathd masked", "systemctl mask --now multipathd", "MP105"),
+    Injury("the login at boot is disabled", "systemctl disable open-iscsi.service", "MP111"),
+    Injury(
+        "multipathd by its socket alone",
+        "systemctl disable multipathd.service; systemctl enable multipathd.socket",
+        "MP112",
+    ),
+    Injury(
+        "stale lock of iscsiadm",
+        "touch /run/lock/iscsi/lock; ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write",
+        "MP109",
+        fixed=True,
+    ),
+    Injury("a later sysctl file wins", "echo net.ipv4.conf.eth1.rp_filter=1 >/etc/sysctl.d/zzz-local.conf", "MP206"),
+    Injury("module blacklisted", "echo install dm-multipath /bin/true >/etc/modprobe.d/hardening.conf", "MP116"),
+    Injury("iscsid replaced under itself", "cp /usr/sbin/iscsid /usr/sbin/i; mv /usr/sbin/i /usr/sbin/iscsid", "MP117"),
+    Injury("initiator name changed under sessions", f"echo InitiatorName=iqn.2011-10.dom.prague:new >{NAME}", "MP119"),
+    Injury("initiator name empty", f"echo >{NAME}", "MP120"),
+    Injury("two initiator names", f"echo InitiatorName=iqn.2011-10.dom.prague:second >>{NAME}", "MP121"),
+    Injury("initiator name of an image", "mkdir -p /etc/ssh; touch /etc/ssh/ssh_host_ed25519_key.pub", "MP122"),
+    Injury("no record logs in at boot", f"{EVERY_RECORD} -n node.startup -v manual", "MP123"),
+    Injury("some records do not log in at boot", f"{EVERY_RECORD} -I sw-iscsi-1 -n node.startup -v manual", "MP124"),
+    Injury("leading login", f"{EVERY_RECORD} -n node.leading_login -v Yes", "MP125"),
+    Injury(
+        "a dead portal at boot",
+        f"{OLD} -p 10.10.8.99:3260,1 -I sw-iscsi-0 -o new; {OLD} -o update -n node.startup -v automatic",
+        "MP126",
+    ),
+    Injury("no _netdev", f"{MAKE_FS}; echo /dev/mapper/{DB1} /db ext4 defaults 0 2 >>/etc/fstab", "MP128"),
+    Injury("a mount by the name of a disk", "echo /dev/sda /db ext4 _netdev 0 2 >>/etc/fstab", "MP130"),
+    Injury(
+        "one NIC's address is by hand alone",
+        f"printf '{NETWORKD}' >/etc/systemd/network/10-eth1.network; systemctl enable systemd-networkd",
+        "MP133",
+    ),
+    Injury(
+        "iscsid.startup starts nothing",
+        iscsid_conf("iscsid.startup", "/nowhere x"),
+        "MP134",
+    ),
+    Injury(
+        "udevd stopped",
+        f"systemctl stop {UDEV}.service {UDEV}-control.socket {UDEV}-kernel.socket",
+        "MP135",
+    ),
+    Injury("modules of the running kernel gone", "mv /lib/modules/$(uname -r) /root/", "MP137"),
+    Injury("LUN not registered for the next boot", "multipath -w 3600144f0f484400000004e8685f80002", "MP139"),
+)
 OF_LINES = (
     Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),
     Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503", fixed=True),
