@@ -283,3 +283,12 @@ def test_the_severity_of_a_lost_lun() -> None:
 def test_two_ifaces_on_one_nic_are_two_ifaces() -> None:
     site = fakes.guide_site(ifaces=(SiteIface("a", "eth9"), SiteIface("b", "eth9")))
     assert len(told(site, HOST)["MP201"]) == 2
+
+
+def test_a_masked_login_unit_is_no_missing_package() -> None:
+    host = replace(
+        HOST, units=tuple(replace(u, load="masked") if u.name == "open-iscsi.service" else u for u in HOST.units)
+    )
+    codes = [f.code for f in of(SITE, host)]
+    assert "MP105" in codes
+    assert "MP108" not in codes

@@ -523,6 +523,14 @@ def test_a_unit_that_failed_is_asked_for_its_end(tree: Tree) -> None:
     assert boots_units.failed(machine(tree), HOST) == ()
 
 
+def test_the_last_words_are_complaints() -> None:
+    said = ["iscsiadm: initiator reported error (12 - iSCSI driver not found)", "Logging in to [iface: a]"]
+    lines = [f"2026-11-22T04:48:46.1+00:00 prague iscsiadm[9]: {one}" for one in said]
+    assert journalctl.last_words("\n".join(lines)) == said[0]
+    assert journalctl.last_words(lines[1]) == said[1]
+    assert journalctl.last_words("-- No entries --") == ""
+
+
 def test_units_of_mpio_are_asked_for_where_they_are_installed(tree: Tree) -> None:
     tree.file("/etc/systemd/system/mpio-online.service", "")
     name = "mpio-online.service"

@@ -218,11 +218,12 @@ OF_HOST = (
     Injury("multipathd stopped", "systemctl stop multipathd.socket multipathd", "MP104", fixed=True),
     Injury("iscsid stopped", "systemctl stop iscsid.socket iscsid", "MP103", fixed=True),
     Injury("multipathd masked", "systemctl mask --now multipathd", "MP105"),
-    Injury("the login at boot is disabled", "systemctl disable open-iscsi.service", "MP111"),
+    Injury("the login at boot is disabled", "systemctl disable open-iscsi.service", "MP111", fixed=True),
     Injury(
         "multipathd by its socket alone",
         "systemctl disable multipathd.service; systemctl enable multipathd.socket",
         "MP112",
+        fixed=True,
     ),
     Injury(
         "stale lock of iscsiadm",
@@ -237,8 +238,13 @@ OF_HOST = (
     Injury("initiator name empty", f"echo >{NAME}", "MP120"),
     Injury("two initiator names", f"echo InitiatorName=iqn.2011-10.dom.prague:second >>{NAME}", "MP121"),
     Injury("initiator name of an image", "mkdir -p /etc/ssh; touch /etc/ssh/ssh_host_ed25519_key.pub", "MP122"),
-    Injury("no record logs in at boot", f"{EVERY_RECORD} -n node.startup -v manual", "MP123"),
-    Injury("some records do not log in at boot", f"{EVERY_RECORD} -I sw-iscsi-1 -n node.startup -v manual", "MP124"),
+    Injury("no record logs in at boot", f"{EVERY_RECORD} -n node.startup -v manual", "MP123", fixed=True),
+    Injury(
+        "some records do not log in at boot",
+        f"{EVERY_RECORD} -I sw-iscsi-1 -n node.startup -v manual",
+        "MP124",
+        fixed=True,
+    ),
     Injury("leading login", f"{EVERY_RECORD} -n node.leading_login -v Yes", "MP125"),
     Injury(
         "a dead portal at boot",
@@ -263,7 +269,9 @@ OF_HOST = (
         "MP135",
     ),
     Injury("modules of the running kernel gone", "mv /lib/modules/$(uname -r) /root/", "MP137"),
-    Injury("LUN not registered for the next boot", "multipath -w 3600144f0f484400000004e8685f80002", "MP139"),
+    Injury(
+        "LUN not registered for the next boot", "multipath -w 3600144f0f484400000004e8685f80002", "MP139", fixed=True
+    ),
 )
 OF_LINES = (
     Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),

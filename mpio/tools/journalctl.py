@@ -11,6 +11,7 @@ from mpio.program import Run
 _CODES = (0, 1)
 # 2026-11-22T04:48:46.123456+00:00 prague iscsid[294]: can not create NETLINK_ISCSI socket
 _LINE = re.compile(r"\S+ \S+ ([^\s\[:]+)(?:\[\d+\])?: (.*)")
+_COMPLAINT = re.compile(r"error|fail|can ?not|could not|missing|no such|denied|refused|invalid", re.IGNORECASE)
 
 
 def of_units(run: Run, units: Iterable[str], lines: int) -> str:
@@ -40,7 +41,10 @@ def _since_boot(lines: int, form: str = "short-iso-precise") -> tuple[str, ...]:
 
 
 def last_words(text: str) -> str:
-    """What the unit's own program said last, without time and host; systemd's word where it said nothing. Total."""
+    """The last complaint of the unit's own program, without time and host, or what it said last; systemd's word where
+    it said nothing. Of iscsiadm complaints come first: its stdout is written when it ends. Total.
+    """
     lines = [found for line in text.splitlines() if (found := _LINE.fullmatch(line)) and found[2].strip()]
     own = [found[2].strip() for found in lines if found[1] != "systemd"]
-    return (own or [found[2].strip() for found in lines] or [""])[-1]
+    complaints = [line for line in own if _COMPLAINT.search(line)]
+    return (complaints or own or [found[2].strip() for found in lines] or [""])[-1]
