@@ -45,8 +45,9 @@ def _units(host: Host) -> Iterator[Finding]:
             yield finding(code, name, f"{name} is {unit.active}")
     login = ground.login_unit(host)
     if login is None and host.units:
-        masked = any(u.name in systemctl.LOGIN_UNITS and u.load == "masked" for u in host.units)
-        if not masked:  # the plan's refusal says that
+        masked = [u.name for u in host.units if u.name in systemctl.LOGIN_UNITS and u.load == "masked"]
+        yield from (finding("MP105", name) for name in masked)
+        if not masked:
             yield finding("MP108", " or ".join(systemctl.LOGIN_UNITS))
 
 
