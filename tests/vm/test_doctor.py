@@ -30,16 +30,21 @@ def test_a_fault_is_found_by_its_cause_and_mended_where_that_is_safe(applied: Pr
     applied.mpio("doctor", "--fix", "MP442", "--yes")
     applied.mpio("verify", "--wait", "60")
 
-    applied.sh(LOCKED)
-    assert harmful(applied) == ["MP109"]
-    applied.mpio("doctor", "--fix", "MP109", "--yes")
-    assert harmful(applied) == []
-
     applied.fault("link-down", "san1")
     applied.until(FAILED, 90)
     found = applied.mpio("doctor", "-o", "json", exits=4).json["findings"]
     assert [f["code"] for f in found if f["severity"] in ("error", "critical")] == ["MP203"]
     assert len(found[0]["subjects"]) >= 1 + 2 + 4  # the NIC, its sessions, the LUNs
+
+
+@pytest.mark.nightly
+def test_a_lock_that_nobody_holds_is_found_and_removed_and_what_comes_back_is_no_finding(applied: Prague) -> None:
+    applied.sh(LOCKED)
+    assert harmful(applied) == ["MP109"]
+    applied.mpio("doctor", "--fix", "MP109", "--yes")
+    assert harmful(applied) == []
+    applied.fault("link-down", "san1")
+    applied.until(FAILED, 90)
     applied.fault("link-up", "san1")
     applied.mpio("verify", "--wait", "120", timeout=300)
     assert harmful(applied) == []

@@ -52,6 +52,7 @@ def test_dead_portals_cost_seconds_and_are_named(bare: Prague) -> None:
     assert {lun["alias"]: lun["usable_paths"] for lun in luns} == dict.fromkeys(hosts.ALIASES.values(), 4)
 
 
+@pytest.mark.nightly
 def test_a_portal_that_refuses_one_that_says_nothing_and_one_that_talks_nonsense(applied: Prague) -> None:
     for last in (92, 93, 94):
         applied.sh(f"ip -n san addr add 10.10.8.{last}/24 dev san1")

@@ -116,6 +116,7 @@ def test_a_link_that_is_down_is_named_at_once_and_its_return_suffices(applied: P
     is_as_the_site_says(applied)
 
 
+@pytest.mark.nightly
 def test_a_portal_that_falls_silent_is_named_and_its_return_suffices(applied: Prague) -> None:
     applied.fault("silence", "10.10.9.90:3260")
     applied.until("test $(grep -l FAILED /sys/class/iscsi_session/*/state | wc -l) = 2")

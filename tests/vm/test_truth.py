@@ -39,7 +39,10 @@ noop_timeout = 6
 
 
 def sessions_of(seen: Any) -> list[dict[str, Any]]:
-    keys = ("sid", "iface", "nic", "portal", "target", "tpgt", "state", "recovery_tmo", "noop_interval", "noop_timeout")
+    keys = (
+        *("sid", "iface", "nic", "portal", "address", "target", "tpgt", "state"),
+        *("recovery_tmo", "noop_interval", "noop_timeout"),
+    )
     return [{key: seen["sessions"][sid][key] for key in keys} for sid in sorted(seen["sessions"], key=int)]
 
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,15 @@ DATABASE = next(path for path in (Path("/var/lib/iscsi"), Path("/etc/iscsi")) if
 
 
 def word(path: Path) -> str:
-    return path.read_text().strip()
+    """A session that connects anew has no address for a moment: that is waited for."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            if error.errno != errno.ENOTCONN or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 def portal(address: str, port: str) -> str:
@@ -37,6 +47,7 @@ def session(place: Path) -> dict[str, Any]:
         "nic": nic,
         "initiator_address": word(CLASS / "iscsi_host" / host / "ipaddress"),
         "portal": portal(word(connection / "persistent_address"), word(connection / "persistent_port")),
+        "address": portal(word(connection / "address"), word(connection / "port")),
         "target": word(place / "targetname"),
         "tpgt": int(word(place / "tpgt")),
         "state": word(place / "state"),
