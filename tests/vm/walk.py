@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import itertools
 import json
 import subprocess
@@ -47,7 +48,8 @@ def session(place: Path) -> dict[str, Any]:
         "nic": nic,
         "initiator_address": word(CLASS / "iscsi_host" / host / "ipaddress"),
         "portal": portal(word(connection / "persistent_address"), word(connection / "persistent_port")),
-        "address": portal(word(connection / "address"), word(connection / "port")),
+        # the kernel writes every zero of an IPv6 address
+        "address": portal(str(ipaddress.ip_address(word(connection / "address"))), word(connection / "port")),
         "target": word(place / "targetname"),
         "tpgt": int(word(place / "tpgt")),
         "state": word(place / "state"),
