@@ -17,7 +17,7 @@ from mpio.diagnosis import conf, conf_fixes, conf_iscsid, conf_lines
 from mpio.diagnosis.conf import Kind, Seen, kind_of, of_file
 from mpio.files import Files
 from mpio.findings import TABLE, Finding, finding
-from mpio.host import Effective, Host
+from mpio.host import Host
 from mpio.host import Path as Disk
 from mpio.lab import candidates
 from mpio.machine import Machine
@@ -502,53 +502,9 @@ def test_what_multipath_complains_of_without_our_drop_in() -> None:
 # -- mending
 
 
-def host_with(text: str = "", iscsid: str = "", *warnings: str) -> Host:
-    files = {CONF: text, ISCSID_CONF: iscsid}
-    return Host(files=files, effective=Effective(warnings=warnings), known_keywords=recordings.known("bookworm"))
-
-
-def mended(code: str, host: Host) -> str | None:
-    steps = conf_fixes.FIXES[code](None, host, None)
-    assert all(isinstance(step, Write) for step in steps)
-    return steps[0].text if steps else None  # type: ignore[union-attr]
-
-
-def test_lines_that_multipath_refuses_become_comments() -> None:
-    text = "defaults {\n udev_dir /dev\n verbosity 2\n}\n"
-    refused = f"{CONF} line 2: invalid keyword in the defaults section: udev_dir"
-    assert mended("MP503", host_with(text, "", refused)) == (
-        "defaults {\n# mpio doctor: MP503: udev_dir /dev\n verbosity 2\n}\n"
-    )
-    assert mended("MP503", host_with(text)) is None  # nobody complains of it
-    assert mended("MP503", host_with("defaults {\n udev_dir /dev\ndevices {\n}\n", "", refused)) is None  # a brace
-    assert mended("MP504", host_with(text, "", refused)) is None
-    twice = "defaults {\n verbosity 2\n verbosity 3\n}\n"
-    assert mended("MP509", host_with(twice)) == "defaults {\n# mpio doctor: MP509: verbosity 2\n verbosity 3\n}\n"
-
-
-def test_keys_of_iscsid_conf_that_do_nothing_become_comments() -> None:
-    assert mended("MP528", host_with("", "node.x = 1\n")) == "# mpio doctor: MP528: node.x = 1\n"
-    twice = "node.startup = manual\nnode.startup = automatic\n"
-    assert mended("MP529", host_with("", twice)) == (
-        "# mpio doctor: MP529: node.startup = manual\nnode.startup = automatic\n"
-    )
-    assert mended("MP535", host_with("", "node.leading_login = Yes\n")) == "node.leading_login = No\n"
-    assert mended("MP538", host_with("", "node.session.scan = manual\n")) == "node.session.scan = auto\n"
-    assert mended("MP535", host_with("", "node.leading_login = No\n")) is None
-
-
 def test_a_file_with_a_secret_is_closed_and_never_shown() -> None:
     text = f"{S}auth.username = a\n{S}auth.password = geheim-geheim\n"
-    (step,) = conf_fixes.FIXES["MP537"](None, host_with("", text), None)
+    (step,) = conf_fixes.FIXES["MP537"](None, Host(files={ISCSID_CONF: text}), None)
     assert isinstance(step, Write)
-    assert (step.text, step.mode, step.secret) == (text, 0o600, True)
-    (other,) = conf_fixes.FIXES["MP528"](None, host_with("", text + "node.x = 1\n"), None)
-    assert isinstance(other, Write)
-    assert other.secret
-
-
-@given(st.text(alphabet="ab {}\n#"), st.lists(st.tuples(st.integers(1, 9), st.just("MP503"))))
-def test_braces_are_never_commented_out(text: str, lines: list[tuple[int, str]]) -> None:
-    count = text.count("\n") + 1
-    new = conf_fixes.commented(text, [(n, c) for n, c in lines if n <= count])
-    assert (new.count("{"), new.count("}"), new.count("\n")) == (text.count("{"), text.count("}"), text.count("\n"))
+    assert (step.path, step.text, step.mode, step.secret) == (ISCSID_CONF, text, 0o600, True)
+    assert conf_fixes.FIXES["MP537"](None, Host(files={ISCSID_CONF: "node.startup = manual\n"}), None) == ()

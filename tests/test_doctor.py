@@ -19,6 +19,7 @@ from mpio.diagnosis.disks import Disks
 from mpio.host import Answer, Host
 from mpio.observe import evidence
 from mpio.plan import ending
+from mpio.plan.shape import MULTIPATH_CONF
 
 __all__ = ["run", "shows", "site"]
 
@@ -207,6 +208,15 @@ def test_no_fix_takes_anything_away() -> None:
                 for step in steps(site_, host, made):
                     argv = getattr(step, "argv", ())
                     assert not {"--logout", "delete", "disable"} & set(argv), (code, argv)
+
+
+def test_no_fix_edits_a_users_multipath_conf() -> None:
+    """Contract 8, whatever a plan of this host has."""
+    text = "defaults {\n udev_dir /dev\n verbosity 2\n verbosity 3\n}\n"
+    host = replace(HOST, files={**HOST.files, MULTIPATH_CONF: text})
+    made = plan.steps(fakes.guide_site(), host)
+    for steps in mending.FIXES.values():
+        assert MULTIPATH_CONF not in {getattr(s, "path", "") for s in steps(fakes.guide_site(), host, made)}
 
 
 def test_every_fix_is_of_a_code() -> None:

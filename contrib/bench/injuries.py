@@ -275,12 +275,12 @@ OF_HOST = (
 )
 OF_LINES = (
     Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),
-    Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503", fixed=True),
-    Injury("misspelt keyword", multipath_conf("defaults {\\n pathgrouping_policy multibus\\n}"), "MP504", fixed=True),
-    Injury("keyword in the wrong section", multipath_conf("defaults {\\n alias x\\n}"), "MP505", fixed=True),
+    Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503"),
+    Injury("misspelt keyword", multipath_conf("defaults {\\n pathgrouping_policy multibus\\n}"), "MP504"),
+    Injury("keyword in the wrong section", multipath_conf("defaults {\\n alias x\\n}"), "MP505"),
     Injury("a value that cannot be", multipath_conf(device("failback soon")), "MP506"),
     Injury("a missing brace", multipath_conf("defaults {\\n verbosity 2\\ndevices {\\n}"), "MP507"),
-    Injury("a keyword said twice", multipath_conf("defaults {\\n verbosity 2\\n verbosity 3\\n}"), "MP509", fixed=True),
+    Injury("a keyword said twice", multipath_conf("defaults {\\n verbosity 2\\n verbosity 3\\n}"), "MP509"),
     Injury("features that are dropped", multipath_conf(device('features "1 queue_if_no_path"')), "MP511"),
     Injury("blacklist by a name", multipath_conf('blacklist {\\n devnode "^sd[x-z]"\\n}'), "MP512"),
     Injury("queueing without a daemon", multipath_conf("defaults {\\n queue_without_daemon yes\\n}"), "MP516"),
@@ -290,9 +290,7 @@ OF_LINES = (
         "MP525",
     ),
     Injury("a later file beats the site", line(device("no_path_retry 3")).replace("95-", "99-"), "MP526"),
-    Injury(
-        "misspelt key of iscsid.conf", iscsid_conf("node.session.timeo.replacment_timeout", "9"), "MP528", fixed=True
-    ),
+    Injury("misspelt key of iscsid.conf", iscsid_conf("node.session.timeo.replacment_timeout", "9"), "MP528"),
     Injury("no number where one belongs", iscsid_conf("node.session.cmds_max", "many"), "MP530"),
     Injury("a leading login", iscsid_conf("node.leading_login", "Yes"), "MP535"),
     Injury("half a CHAP login", iscsid_conf("node.session.auth.username", "x"), "MP536"),

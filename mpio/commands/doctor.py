@@ -15,6 +15,7 @@ from mpio.observe import conf as ours
 if TYPE_CHECKING:
     from mpio.commands import options
     from mpio.diagnosis.causes import Cause
+    from mpio.diagnosis.disks_fixes import Steps
     from mpio.examine import Exam
     from mpio.site import Site
 
@@ -76,7 +77,7 @@ def _fix(call: Call, code: str, yes: bool) -> int:
     return _shown(call, after.causes, body)
 
 
-def _carried_out(call: Call, site: Site | None, exam: Exam, steps: mending.Steps) -> apply.Outcome:
+def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> apply.Outcome:
     with progress.shown(call.console) as tell:
         if site is not None:
             return apply.site(call.machine, site, apply.Asked(exam.host, frozenset(), frozenset(), steps), tell)

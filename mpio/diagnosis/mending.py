@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mpio import hearsay, topology
 from mpio.diagnosis import conf_fixes, disks_fixes, logins_records
 from mpio.diagnosis.causes import Cause
+from mpio.diagnosis.disks_fixes import Steps
 from mpio.errors import UsageError
 from mpio.host import Host
 from mpio.plan import Plan
 from mpio.site import Site
 from mpio.step import Command, Part, Step
 from mpio.tools import dmsetup, ip
-
-Steps = Callable[[Site | None, Host, Plan | None], tuple[Step, ...]]
 
 
 def _parts(*parts: Part) -> Steps:
@@ -79,7 +78,7 @@ FIXES: Mapping[str, Steps] = {
     "MP423": _resumed,
 }
 # What needs nothing of a site file.
-ANYWHERE = frozenset({"MP109", "MP333", "MP423", "MP528", "MP529", "MP535", "MP537", "MP538", *disks_fixes.FIXES})
+ANYWHERE = frozenset({"MP109", "MP333", "MP423", "MP537", *disks_fixes.FIXES})
 
 
 def of(code: str, site: Site | None) -> Steps:
