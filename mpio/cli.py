@@ -24,6 +24,7 @@ QUICK = {
     "verify": {"--nagios": "as_nagios"},
     "plan": {},
     "apply": {"--yes": "yes"},
+    "doctor": {"--nagios": "as_nagios"},
     "watch": {"--event": "once"},  # units call it, and what is not loaded takes no memory
 }
 # Set by the scripts of contrib/completion: the words of that kind are printed, and nothing else is done.

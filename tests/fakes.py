@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import in_force
+
 from mpio import hearsay, memory, plan, topology
 from mpio.host import (
     Answer,
@@ -209,7 +211,7 @@ def installed(host: Host) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {"": dict(table.get(("defaults", ""), {}))}
     for section, wwid in table:
         if section == "multipath":
-            values = {k: multipath.effective_value(table, wwid, INQUIRY, k) for k in sorted(keys)}
+            values = {k: in_force.value(table, wwid, INQUIRY, k) for k in sorted(keys)}
             found[wwid] = {k: v for k, v in values.items() if v is not None}
     return found
 

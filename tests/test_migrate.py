@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import in_force
 import pytest
 import recordings
 from fakes import ALIASES
@@ -39,7 +40,7 @@ def dialect(release: str) -> Dialect:
     return Dialect(recordings.known(release), recordings.staged(release, "built-in").table)
 
 
-def in_force(drop_in: str, release: str) -> Table:
+def installed(drop_in: str, release: str) -> Table:
     """The release's built-in configuration with this drop-in over it, as the real `multipath -t` has it."""
     found = dict(dialect(release).built_in)
     for name, values in multipath.table(multipathconf.parse(drop_in)).items():
@@ -56,11 +57,11 @@ def spoken(text: str) -> str:
 @recordings.EACH
 def test_each_lun_of_the_guide_has_what_the_guide_meant(release: str) -> None:
     drop_in = migrate.drop_in(GUIDE, CONF, dialect(release))
-    table = in_force(drop_in, release)
+    table = installed(drop_in, release)
     for wwid, alias in ALIASES.items():
-        found = {key: multipath.effective_value(table, wwid, NEXENTA, key) for key in MEANT}
+        found = {key: in_force.value(table, wwid, NEXENTA, key) for key in MEANT}
         assert all(migrate.same(key, value, found[key]) for key, value in MEANT.items()), found
-        assert multipath.effective_value(table, wwid, NEXENTA, "alias") == alias
+        assert in_force.value(table, wwid, NEXENTA, "alias") == alias
 
 
 @recordings.EACH

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 
+import in_force
 import pytest
 import recordings
 from hypothesis import given
@@ -68,7 +69,7 @@ def test_multipath_accepts_what_the_presets_say_and_does_it(release: str, preset
     inquiry = ("SUN", "COMSTAR") if preset == "sun-comstar" else NEXENTA
 
     def value(key: str, wwid: str = HYDRA) -> str | None:
-        return multipath.effective_value(found.table, wwid, inquiry, key)
+        return in_force.value(found.table, wwid, inquiry, key)
 
     assert value("fast_io_fail_tmo") == "10"
     # before 0.9.0 `overrides` are for every transport: Fibre Channel keeps what it has
@@ -87,10 +88,10 @@ def test_multipath_accepts_what_the_presets_say_and_does_it(release: str, preset
 @EACH
 def test_a_users_overrides_beat_a_device_entry_and_not_a_lun(release: str) -> None:
     table = staged(release, "nexenta-comstar-beside").table
-    assert multipath.effective_value(table, "another", NEXENTA, "failback") == "manual"
-    assert multipath.effective_value(table, HYDRA, NEXENTA, "failback") == "immediate"
-    assert multipath.effective_value(table, "another", NEXENTA, "path_checker") == "tur"
-    assert multipath.effective_value(table, "another", NEXENTA, "rr_min_io") == "2000"
+    assert in_force.value(table, "another", NEXENTA, "failback") == "manual"
+    assert in_force.value(table, HYDRA, NEXENTA, "failback") == "immediate"
+    assert in_force.value(table, "another", NEXENTA, "path_checker") == "tur"
+    assert in_force.value(table, "another", NEXENTA, "rr_min_io") == "2000"
 
 
 @EACH
@@ -167,11 +168,11 @@ def test_later_entries_are_layered_over_earlier_ones() -> None:
         "device {\nvendor A\nproduct B\nfailback immediate\n}\n}\ndefaults {\nno_path_retry 9\nprio const\n}\n"
     )
     table = multipath.table(multipathconf.parse(text))
-    assert [multipath.effective_value(table, "w", ("A", "B"), k) for k in ("failback", "no_path_retry", "prio")] == [
+    assert [in_force.value(table, "w", ("A", "B"), k) for k in ("failback", "no_path_retry", "prio")] == [
         *("immediate", "3", "const"),
     ]
-    assert multipath.effective_value(table, "w", ("Z", "B"), "no_path_retry") == "9"
-    assert multipath.effective_value(table, "w", ("Z", "B"), "failback") is None
+    assert in_force.value(table, "w", ("Z", "B"), "no_path_retry") == "9"
+    assert in_force.value(table, "w", ("Z", "B"), "failback") is None
 
 
 def test_wwids() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import fakes
+import in_force
 import pytest
 import recordings
 import trees
@@ -118,7 +119,7 @@ def test_multipathd_gets_the_file_without_which_it_would_not_start(release: str,
 def test_its_multipath_takes_every_disk_by_itself_and_still_gets_the_wwids(release: str, tmp_path: Path) -> None:
     found = multipath.installed(Replay([done(release, "multipath-t")]))
     assert found.table["defaults", ""]["find_multipaths"] == "off"
-    assert multipath.effective_value(found.table, fakes.APPS_A01, fakes.INQUIRY, "no_path_retry") == "30"
+    assert in_force.value(found.table, fakes.APPS_A01, fakes.INQUIRY, "no_path_retry") == "30"
     steps = plan.steps(fakes.guide_site(), host(release, tmp_path)).steps
     assert multipath.register(fakes.APPS_A01, "").argv in [getattr(step, "argv", ()) for step in steps]
 

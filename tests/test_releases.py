@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path as File
 
+import in_force
 import pytest
 import recordings
 import trees
@@ -301,11 +302,9 @@ def test_the_daemon_holds_what_multipath_reads(release: str) -> None:
         "find_multipaths": "strict",
     }
     for table in (read.table, held):
-        assert (
-            sorted(str(multipath.effective_value(table, w, ("NEXENTA", "COMSTAR"), "alias")) for w in wwids) == ALIASES
-        )
+        assert sorted(str(in_force.value(table, w, ("NEXENTA", "COMSTAR"), "alias")) for w in wwids) == ALIASES
         for key, value in wanted.items():
-            assert multipath.effective_value(table, wwids[0], ("NEXENTA", "COMSTAR"), key) == value, key
+            assert in_force.value(table, wwids[0], ("NEXENTA", "COMSTAR"), key) == value, key
 
 
 @EACH

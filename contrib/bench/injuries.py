@@ -18,8 +18,8 @@ DISK = f"$(ls /sys/block/$(basename $(readlink /dev/mapper/{APPS}))/slaves | hea
 GREW = "$(ls /sys/block/$(basename $(readlink /dev/mapper/hydra_db-a02))/slaves)"
 LAST, LAST_WWID = "hydra_db-a03", "3600144f0f484400000004e8686210004"
 DISKS = f"$(ls /sys/block/$(basename $(readlink /dev/mapper/{LAST}))/slaves)"
+SETTLED = "udevadm settle"
 OURS = "/etc/multipath/conf.d/95-local.conf"
-READ_ANEW = "multipathd reconfigure; sleep 4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ def failed(count: int) -> str:
 
 
 def line(text: str) -> str:
-    """A drop-in of somebody else's, read by the daemon; `\\n` ends a line of it."""
-    return f"printf '%b\\n' '{text}' >{OURS}; {READ_ANEW}"
+    """A drop-in of somebody else's, which the daemon is told to read; `\\n` ends a line of it."""
+    return f"printf '%b\\n' '{text}' >{OURS}; multipathd reconfigure"
 
 
 def told_by_udev(what: str) -> str:
@@ -67,7 +67,7 @@ OF_WIRES = (
     Injury("link lost at the switch", "lab-san fault link-down san1", "MP203", failed(8)),
     Injury("NIC set down", "ip link set eth1 down", "MP230", failed(8), fixed=True),
     Injury("NIC without its address", "ip addr flush dev eth1", "MP229", failed(8)),
-    Injury("NIC renamed", "ip link set eth1 down; ip link set eth1 name ens9; ip link set ens9 up", "MP245", failed(8)),
+    Injury("NIC renamed", "ip link set eth1 down; ip link set eth1 name ens9; ip link set ens9 up", "MP245"),
     Injury("NIC dormant", "ip link set eth2 mode dormant; ip link set eth2 state dormant", "MP231"),
     Injury("rp_filter drops answers", "echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter", "MP224", failed(4), fixed=True),
     Injury("another machine has the NIC's address", "ip -n san addr add 10.10.9.20/32 dev san2", "MP226"),
@@ -77,6 +77,7 @@ OF_WIRES = (
     Injury("portal gone from the wire", NO_ARP, "MP238", failed(8)),
     Injury("portal refuses", f"lab-san fault portal-remove {TARGET_2} {PORTAL_2}; {DROPPED}", "MP211", failed(8)),
     Injury("this host's firewall", f"nft '{EVIL}'", "MP241", failed(4)),
+    Injury("iface without its file", f"rm {IFACE_FILE}", "MP342", fixed=True),
     Injury("iface bound to nobody's address", f"echo iface.hwaddress = 02:00:00:00:00:99 >>{IFACE_FILE}", "MP243"),
 )
 SESSION = f"$(dirname $(grep -l {TARGET_1} /sys/class/iscsi_session/*/targetname | head -n1))"
@@ -97,7 +98,7 @@ OF_LOGINS = (
     Injury("session and record gone", f"{RECORD_1} --logout; {RECORD_1} -o delete", "MP341", fixed=True),
     Injury("time-outs that disagree", f"echo 3 >{SESSION}/recovery_tmo", "MP323", fixed=True),
     Injury("recovery switched off", f"echo off >{SESSION}/recovery_tmo", "MP324"),
-    Injury("target switched off", f"lab-san fault target-off {TARGET_1}; sleep 8", "MP325"),
+    Injury("target switched off", f"lab-san fault target-off {TARGET_1}", "MP325", failed(8)),
     Injury(
         "CHAP wanted and missing",
         f"{RECORD_1} --logout; lab-san fault chap {TARGET_1} prague session-to-homer; {RECORD_1} --login || :",
@@ -118,6 +119,7 @@ OF_LOGINS = (
         "secret in a record that others may read",
         f"{record(*PRAGUE)}; chmod 644 {RECORD_FILE}",
         "MP333",
+        fixed=True,
     ),
     Injury("two sessions for one pair", f"iscsiadm -m session -r $(basename {SESSION} | tr -dc 0-9) -o new", "MP335"),
     Injury(
@@ -141,7 +143,7 @@ OF_DISKS = (
     Injury("disk deleted by hand", f"echo 1 >/sys/block/{DISK}/device/delete", "MP434", fixed=True),
     Injury("path that is slow but alive", "tc -n san qdisc add dev san1 root netem delay 100ms", "MP444"),
     Injury("path marked marginal by hand", f"multipathd setmarginal path {DISK}", "MP459"),
-    Injury("LUN unmapped at one target", f"lab-san fault unmap {TARGET_1} 11", "MP417", "sleep 12"),
+    Injury("LUN unmapped at one target", f"lab-san fault unmap {TARGET_1} 11", "MP417", failed(2)),
     Injury("LUN grew on the array", "lab-san fault resize 12 134217728", "MP418"),
     Injury(
         "LUN grew, one path rescanned",
@@ -150,7 +152,7 @@ OF_DISKS = (
     ),
     Injury(
         "LUN grew, the map did not follow",
-        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; done; sleep 3",
+        f"lab-san fault resize 12 134217728; for d in {GREW}; do echo 1 >/sys/block/$d/device/rescan; done; {SETTLED}",
         "MP457",
         fixed=True,
     ),
@@ -158,6 +160,14 @@ OF_DISKS = (
         "LUN blacklisted by WWID",
         line(f"blacklist {{\\n wwid {LAST_WWID}\\n}}"),
         "MP430",
+        f"! multipathd show maps | grep -q {LAST}",
+    ),
+    Injury("map flushed by hand", f"multipath -f {LAST}", "MP407", fixed=True),
+    Injury(
+        "a map that is left over",
+        "dmsetup create left --uuid mpath-36001405000000000000000000000beef --table '0 204800 multipath 0 0 0 0'",
+        "MP450",
+        fixed=True,
     ),
     Injury("LUN not registered, map gone", f"multipath -w {LAST_WWID}; multipath -f {LAST}", "MP431", fixed=True),
     Injury(
@@ -273,6 +283,11 @@ OF_HOST = (
         "LUN not registered for the next boot", "multipath -w 3600144f0f484400000004e8685f80002", "MP139", fixed=True
     ),
 )
+TIMEO = "node.session.timeo"
+CHAP = "; ".join(
+    iscsid_conf(f"node.session.auth.{key}", value)
+    for key, value in (("username", "x"), ("password", "session-to-homer"))
+)
 OF_LINES = (
     Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),
     Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503"),
@@ -289,11 +304,33 @@ OF_LINES = (
         multipath_conf("defaults {\\n partition_delimiter a/b\\n}"),
         "MP525",
     ),
-    Injury("a later file beats the site", line(device("no_path_retry 3")).replace("95-", "99-"), "MP526"),
+    Injury(
+        "a later file beats the site",
+        line(device("no_path_retry 3")).replace("95-", "99-"),
+        "MP526",
+        "multipathd show config local | grep -q 'no_path_retry 3'",
+    ),
     Injury("misspelt key of iscsid.conf", iscsid_conf("node.session.timeo.replacment_timeout", "9"), "MP528"),
     Injury("no number where one belongs", iscsid_conf("node.session.cmds_max", "many"), "MP530"),
+    Injury("a time-out that loses", iscsid_conf(f"{TIMEO}.replacement_timeout", "120"), "MP518", fixed=True),
+    Injury(
+        "pings that are never given up", iscsid_conf("node.conn[0].timeo.noop_out_timeout", "0"), "MP532", fixed=True
+    ),
+    Injury("a login that waits long", iscsid_conf("node.session.initial_login_retry_max", "60"), "MP533", fixed=True),
+    Injury("a dead session is never given up", iscsid_conf(f"{TIMEO}.replacement_timeout", "-1"), "MP534", fixed=True),
+    Injury("a secret that others may read", f"{CHAP}; chmod 644 {ISCSID}", "MP537", fixed=True),
     Injury("a leading login", iscsid_conf("node.leading_login", "Yes"), "MP535"),
     Injury("half a CHAP login", iscsid_conf("node.session.auth.username", "x"), "MP536"),
     Injury("no LUN appears by itself", iscsid_conf("node.session.scan", "manual"), "MP538"),
+)
+# Both NICs in one subnet, the site with arp = "set".
+ONE_SUBNET = (
+    Injury(
+        "either NIC answers for both",
+        "for f in /proc/sys/net/ipv4/conf/*/arp_ignore; do echo 0 >$f; done",
+        "MP240",
+        fixed=True,
+    ),
+    Injury("rp_filter strict", "echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter", "MP223", fixed=True),
 )
 INJURIES = (*OF_WIRES, *OF_LOGINS, *OF_DISKS, *OF_HOST, *OF_LINES)

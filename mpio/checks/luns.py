@@ -16,9 +16,10 @@ from mpio.topology import Lun, LunState
 def findings(site: Site, host: Host, plan: Plan, judged: tuple[Lun, ...]) -> Iterator[Finding]:
     for lun in judged:
         yield from _paths(host, lun)
+    fits = maps.fits(site, host, ((lun.vendor, lun.product) for lun in judged))
     for lun in judged:
         yield from _standing(host, plan, lun)
-        yield from _identity(site, host, lun)
+        yield from _identity(site, lun, fits[lun.vendor, lun.product])
     yield from _in_force(site, host)
 
 
@@ -66,12 +67,12 @@ def _missing(host: Host, plan: Plan, lun: Lun) -> tuple[str, ...]:
     return tuple(str(p) for p in topology.pairs_of(host, plan.pairs, lun.wwid) if p not in have)
 
 
-def _identity(site: Site, host: Host, lun: Lun) -> Iterator[Finding]:
+def _identity(site: Site, lun: Lun, fits: bool) -> Iterator[Finding]:
     sizes = {p.size for p in lun.paths if p.size is not None}
     if len(sizes) > 1:
         detail = ", ".join(f"{p.dev} {p.size}" for p in lun.paths)
         yield finding("MP410", _called(lun), detail)
-    if lun.wanted and lun.paths and not maps.fits(site, host, lun.vendor, lun.product):
+    if lun.wanted and lun.paths and not fits:
         yield finding("MP412", _called(lun), f"{lun.vendor} {lun.product}, preset {site.preset}")
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpio import apply, examine, findings, lock, nagios, progress, view
+from mpio import examine, findings, nagios, view
 from mpio.commands.call import Call
-from mpio.diagnosis import causes, conf, mending
-from mpio.diagnosis import migrate as migrating
+from mpio.diagnosis import mending
 from mpio.errors import Exit, MpioError, UsageError
-from mpio.observe import conf as ours
 
 if TYPE_CHECKING:
+    from mpio import apply
     from mpio.commands import options
     from mpio.diagnosis.causes import Cause
     from mpio.diagnosis.disks_fixes import Steps
@@ -57,6 +56,8 @@ def _shown(call: Call, found: tuple[Cause, ...], body: view.Json) -> int:
 
 def _fix(call: Call, code: str, yes: bool) -> int:
     """What mends it, carried out as apply does it; then another look, which says whether it helped."""
+    from mpio import apply, lock
+
     site = call.site_or_none()
     steps = mending.of(code, site)
     outcome = apply.Outcome()
@@ -78,6 +79,8 @@ def _fix(call: Call, code: str, yes: bool) -> int:
 
 
 def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> apply.Outcome:
+    from mpio import apply, progress
+
     with progress.shown(call.console) as tell:
         if site is not None:
             return apply.site(call.machine, site, apply.Asked(exam.host, frozenset(), frozenset(), steps), tell)
@@ -88,6 +91,10 @@ def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> app
 
 def _file(call: Call, path: str, migrate: bool) -> int:
     """A file from anywhere, as this machine's multipath would take it, or, without one, any of today."""
+    from mpio.diagnosis import causes, conf
+    from mpio.diagnosis import migrate as migrating
+    from mpio.observe import conf as ours
+
     text = _text(path)
     kind = conf.kind_of(text)
     if kind is conf.Kind.NEITHER:

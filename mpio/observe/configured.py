@@ -174,9 +174,8 @@ def _per_lun(
 ) -> dict[str, dict[str, str]]:
     defaults = table.get(("defaults", ""), {})
     found = {"": {k: defaults[k] for k in ("find_multipaths", "polling_interval") if k in defaults}}
-    for wwid, inquiry in inquiries.items():
-        values = {key: multipath.effective_value(table, wwid, inquiry, key) for key in keys}
-        found[wwid] = {key: value for key, value in values.items() if value is not None}
+    for wwid, values in multipath.by_lun(table, inquiries).items():
+        found[wwid] = {key: values[key] for key in keys if key in values}
     return found
 
 

@@ -193,8 +193,7 @@ def _fast_io_fail(machine: Machine, host: Host) -> Mapping[str, str]:
     table = multipath.effective(multipathd.config(machine.run))
     of_wwid = {p.wwid: (p.vendor, p.product) for p in host.paths if p.dm}
     key = logins_timers.FAST_IO_FAIL
-    values = {w: multipath.effective_value(table, w, inquiry, key) for w, inquiry in of_wwid.items()}
-    return {wwid: value for wwid, value in values.items() if value is not None}
+    return {wwid: found[key] for wwid, found in multipath.by_lun(table, of_wwid).items() if key in found}
 
 
 def _unprobed(host: Host, lacking: tuple[Node, ...]) -> tuple[tuple[str, str, Portal], ...]:

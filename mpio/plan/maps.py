@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mpio import dropin, guard, topology
@@ -215,10 +215,10 @@ def wanted_keywords(wished: dropin.Wish) -> Mapping[str, Mapping[str, str]]:
 NAMING = frozenset({"vendor", "product", "revision", "type", "wwid"})
 
 
-def fits(site: Site, host: Host, vendor: str, product: str) -> bool:
-    """Does the device entry that the site asks for apply to a LUN of this INQUIRY? An `overrides` section always
-    does.
+def fits(site: Site, host: Host, inquiries: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+    """Does the device entry that the site asks for apply to LUNs of these INQUIRYs, (vendor, product)? An `overrides`
+    section always does.
     """
     table = multipath.table(multipathconf.parse(drop_in(wish(site, host)[0])))
     has_entry = any(section == "device" for section, _ in table)
-    return not has_entry or bool(multipath.devices_for(table, vendor, product))
+    return {inquiry: not has_entry or bool(multipath.devices_for(table, *inquiry)) for inquiry in set(inquiries)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mpio.errors import UnreadableOutput
 from mpio.program import Run
@@ -175,20 +177,24 @@ def device_for(found: Table, vendor: str, product: str, revision: str = "") -> d
     return merged
 
 
-def effective_value(found: Table, wwid: str, inquiry: tuple[str, str], key: str) -> str | None:
-    """What is in force for a keyword of a LUN; `inquiry` is (vendor, product). None: the compiled default.
+def in_force(found: Table, wwid: str, device: Mapping[str, str]) -> Mapping[str, str]:
+    """All keywords of a LUN that `device_for` gives `device`. What is not there has the compiled default.
 
     Autodetection (detect_prio, detect_checker, detect_pgpolicy) still beats all of this for an ALUA device.
     The time-outs of `protocol{}` are those of iSCSI.
     """
-    layers = (
-        found.get(("multipath", wwid), {}),
-        found.get(("protocol", "scsi:iscsi"), {}),
-        found.get(("overrides", ""), {}),
-        device_for(found, *inquiry),
-        found.get(("defaults", ""), {}),
+    return ChainMap(
+        *(dict(found.get(s, {})) for s in (("multipath", wwid), ("protocol", "scsi:iscsi"), ("overrides", ""))),
+        dict(device),
+        dict(found.get(("defaults", ""), {})),
     )
-    return next((layer[key] for layer in layers if key in layer), None)
+
+
+def by_lun(found: Table, inquiries: Mapping[str, tuple[str, str]]) -> dict[str, Mapping[str, str]]:
+    """`in_force` for each WWID, whose INQUIRY said (vendor, product)."""
+    # LUNs of one array say the same, and there are some hundred device entries to be matched
+    devices = {inquiry: device_for(found, *inquiry) for inquiry in set(inquiries.values())}
+    return {wwid: in_force(found, wwid, devices[inquiry]) for wwid, inquiry in inquiries.items()}
 
 
 _CLASS = re.compile(r"\[:(\w+):\]")
@@ -213,10 +219,19 @@ def matches(pattern: str | None, text: str) -> bool:
     """regexec() of a POSIX extended expression, unanchored. One that does not compile matches nothing."""
     if pattern is None or not text:  # multipath skips the test where either side has no value
         return True
+    found = _expression(pattern)
     try:
-        return re.search(_BRACKET.sub(_bracket, pattern), text) is not None
-    except (re.error, OverflowError, RecursionError):
+        return found is not None and found.search(text) is not None
+    except RecursionError:
         return False
+
+
+@lru_cache(maxsize=1024)  # the device entries of an installed multipath: about 300
+def _expression(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(_BRACKET.sub(_bracket, pattern))
+    except (re.error, OverflowError, RecursionError):
+        return None
 
 
 def _bracket(found: re.Match[str]) -> str:

@@ -94,7 +94,7 @@ def _record(data: bytes) -> object:
 
 def _effective(data: bytes) -> object:
     table = multipath.effective(said(data))
-    return table, [multipath.effective_value(table, "3600", ("NEXENTA", "COMSTAR"), key) for key in ("prio", "x")]
+    return table, dict(multipath.by_lun(table, {"3600": ("NEXENTA", "COMSTAR")})["3600"])
 
 
 def _staged(data: bytes) -> object:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from vm import big
+from vm.conftest import Boot
 from vm.hosts import Prague
 
 TOP = Path(__file__).parents[2]
 PATH = "$(multipathd show paths raw format '%d %m' | sed -n 's/ hydra_db-a01$//p' | sort | head -n1)"
 LOCKED = "touch /run/lock/iscsi/lock && ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write"
 FAILED = "[ $(dmsetup status --target multipath | grep -Eo '[0-9]+:[0-9]+ F ' | wc -l) = 8 ]"
+TIMES, ROUNDS = 3, 5
 
 
 def harmful(host: Prague) -> list[str]:
@@ -48,6 +52,23 @@ def test_a_lock_that_nobody_holds_is_found_and_removed_and_what_comes_back_is_no
     applied.fault("link-up", "san1")
     applied.mpio("verify", "--wait", "120", timeout=300)
     assert harmful(applied) == []
+
+
+@pytest.mark.nightly
+def test_a_big_host_that_is_healthy_is_looked_over_in_three_times_what_status_takes(
+    boot: Boot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = big.applied(boot)
+    host.mpio("verify", "--wait", "120", timeout=300)
+    assert harmful(host) == []
+    took: dict[str, list[float]] = {"status": [], "doctor": []}
+    for _ in range(ROUNDS):
+        for verb, seconds in took.items():
+            seconds.append(host.mpio(verb, "-o", "json", timeout=300).seconds)
+    status, doctor = (statistics.median(seconds) for seconds in took.values())
+    with capsys.disabled():
+        sys.stdout.write(f"\nstatus {status:.2f} s, doctor {doctor:.2f} s: {doctor / status:.2f} times\n")
+    assert doctor < TIMES * status, took
 
 
 @pytest.mark.nightly

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mpio.lab import san
-from vm import watcher
+from vm import big, watcher
+from vm.big import LUNS
 from vm.conftest import Boot
-from vm.hosts import SITE, SITE_PATH, Prague
+from vm.hosts import Prague
 
 STORM = Path(__file__).with_name("storm.py").read_bytes()
-LUNS = san.luns(48)
 MESSAGES = 20_000
 RSS = 60 << 10  # KiB
 STARTS = 8
@@ -79,21 +77,10 @@ def test_a_storm_of_messages_is_weathered(applied: Prague) -> None:
     assert watcher.says(applied, "path_failed", limit=20)[0]["dev"] == "sdb"
 
 
-def site() -> str:
-    head = SITE.partition("[[lun]]")[0]
-    named = "".join(f'[[lun]]\nwwid = "{lun.wwid}"\nalias = "big-{lun.number:02}"\n' for lun in LUNS)
-    return f"{head}{named}{ALERT}"
-
-
-def big(boot: Boot) -> Prague:
-    host = Prague(boot(replace(san.GUIDE, luns=LUNS)))
-    host.put(SITE_PATH, site())
+def big_host(boot: Boot) -> Prague:
+    host = big.applied(boot, ALERT)
     host.put("/usr/local/sbin/page", PAGE, 0o755)
     host.sh(f"mkdir {PAGED}")
-    host.mpio("apply", "--yes", timeout=1200, exits=None)
-    paths = f"[ $(dmsetup status --target multipath | grep -Eo '[0-9]+:[0-9]+ A ' | wc -l) -eq {4 * len(LUNS)} ]"
-    host.until(paths, 600)
-    host.sh("udevadm settle --timeout 300", timeout=330)
     return host
 
 
@@ -103,7 +90,7 @@ def paged(host: Prague) -> list[dict[str, object]]:
 
 @pytest.mark.nightly
 def test_192_paths_cost_little_and_one_link_is_one_alert(boot: Boot, capsys: pytest.CaptureFixture[str]) -> None:
-    host = big(boot)
+    host = big_host(boot)
     watcher.begins(host)
     assert paged(host) == []
     cost = json.loads(host.guest.check("python3", "-c", COST, str(process(host)), "60", str(STARTS), timeout=180))
@@ -136,7 +123,7 @@ def test_192_paths_cost_little_and_one_link_is_one_alert(boot: Boot, capsys: pyt
 @pytest.mark.nightly
 def test_a_storm_on_a_big_host_while_a_link_goes(boot: Boot) -> None:
     """Whatever is lost, the end is right and each change is told once."""
-    host = big(boot)
+    host = big_host(boot)
     host.sh("sysctl -qw net.core.rmem_default=65536")
     watcher.begins(host)
     before = memory(host)
