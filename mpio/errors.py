@@ -60,13 +60,15 @@ class UnreadableOutput(MpioError):
 
     code = "unreadable-output"
 
-    def __init__(self, line: str, source: str = "") -> None:
+    def __init__(
+        self, line: str, source: str = "", hint: str = "run again with --record DIR and report the folder"
+    ) -> None:
         where = f" from {source}" if source else ""
         key = line.lower().find("password")  # behind it a secret may stand
         shown = line[:200] if key < 0 else f"{line[: key + 8][:200]}…"
         super().__init__(
             f"cannot read this line{where}: {shown!r}",
-            "run again with --record DIR and report the folder",
+            hint,
         )
         self.line = line
 

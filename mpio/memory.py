@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from mpio.step import Note
 
 PATH = "/var/lib/mpio/memory.json"
+# What to do where it is damaged: it is written whole or not at all, so somebody else or the disk has changed it.
+LOST = (
+    f"put a copy of {PATH} back; or take it away and run mpio apply: what mpio has made until then is left to you when "
+    "it is to go, and expected paths are counted anew"
+)
 MADE = ("iface", "record", "discovery", "wwid", "unit", "file")
 
 
@@ -140,7 +145,7 @@ def parse(text: str | None) -> Memory:
             if kind == "discovery":
                 _portal(name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise UnreadableOutput(str(error), PATH) from error
+        raise UnreadableOutput(str(error), PATH, LOST) from error
     return Memory(made, keys, shown, reached, offline)
 
 

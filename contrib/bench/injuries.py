@@ -92,6 +92,8 @@ def record(*settings: str) -> str:
     return f"{RECORD_1} -o update {updates}"
 
 
+# LIO remembers whom it once let in, to be told otherwise before the last session ends.
+FORGETS = f"for f in /sys/kernel/config/target/iscsi/{TARGET_1}/tpgt_*/attrib/cache_dynamic_acls; do echo 0 >$f; done"
 PRAGUE = ("auth.authmethod=CHAP", "auth.username=prague", "auth.password=nothing-that-it-knows")
 OF_LOGINS = (
     Injury("session logged out by hand", f"{RECORD_1} --logout", "MP340", fixed=True),
@@ -112,12 +114,13 @@ OF_LOGINS = (
     ),
     Injury(
         "the target does not admit the host",
-        f"{RECORD_1} --logout; lab-san fault allow {TARGET_1} iqn.2011-09.dom.example:else; {RECORD_1} --login || :",
+        f"{FORGETS}; iscsiadm -m node -T {TARGET_1} --logout; "
+        f"lab-san fault allow {TARGET_1} iqn.2011-09.dom.example:else; iscsiadm -m node -T {TARGET_1} --login || :",
         "MP331",
     ),
     Injury(
         "secret in a record that others may read",
-        f"{record(*PRAGUE)}; chmod 644 {RECORD_FILE}",
+        f"{record(*PRAGUE[1:])}; chmod 644 {RECORD_FILE}",
         "MP333",
         fixed=True,
     ),

@@ -64,9 +64,15 @@ FOLLOWS = {
     "MP104": ("MP102", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP525"),
     "MP106": ("MP137",),
     "MP113": ("MP116", "MP120", "MP525"),
+    "MP123": ("MP336",),
+    "MP124": ("MP336",),
     "MP126": ("MP337",),
     "MP138": ("MP413", "MP440", "MP515", "MP526"),
+    "MP213": ("MP243",),
     "MP306": ("MP119",),
+    "MP309": ("MP243",),
+    # the NIC has a way to this portal as a rule
+    "MP337": ("MP201", "MP202", "MP203", "MP226", "MP229", "MP230", "MP231", "MP241", "MP245"),
     "MP413": ("MP446", "MP505", "MP506", "MP507", "MP520", "MP526"),
     # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
     "MP224": ("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
@@ -79,8 +85,8 @@ FOLLOWS = {
 WHOLE = frozenset(
     {
         *("MP102", "MP106", "MP116", "MP118", "MP119", "MP120", "MP137"),
-        *("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
-        *("MP323", "MP413", "MP430", "MP446", "MP505", "MP506", "MP507", "MP515", "MP520", "MP525", "MP526"),
+        *("MP201", "MP202", "MP203", "MP226", "MP229", "MP230", "MP231", "MP241", "MP243", "MP245"),
+        *("MP323", "MP336", "MP413", "MP430", "MP446", "MP505", "MP506", "MP507", "MP515", "MP520", "MP525", "MP526"),
     }
 )
 

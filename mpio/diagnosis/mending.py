@@ -68,7 +68,6 @@ FIXES: Mapping[str, Steps] = {
     "MP340": _parts(Part.LOGIN),
     "MP341": _parts(Part.DISCOVERY, Part.LOGIN),
     "MP342": _parts(Part.IFACES, Part.DISCOVERY, Part.LOGIN),
-    "MP404": _parts(Part.MULTIPATH),
     "MP407": _parts(Part.MULTIPATH),
     "MP431": _parts(Part.MULTIPATH),
     "MP458": _parts(Part.MULTIPATH),
