@@ -133,6 +133,13 @@ OF_LOGINS = (
     ),
     Injury("session without its record", f"rm {RECORD_FILE}", "MP338", fixed=True),
 )
+# The site drops the LUN, its disks go while somebody has the map open, and then nobody has.
+LEFT_OVER = (
+    f"S={DISKS}; sed -i '/^.[[]lun]]$/{{N;N;/{LAST_WWID}/d}}' /etc/mpio/site.toml; mpio apply --yes >/dev/null; "
+    f"M=$(readlink -f /dev/disk/by-id/dm-uuid-mpath-{LAST_WWID}); sleep 300 <$M >/dev/null 2>&1 & P=$!; "
+    "for d in $S; do echo 1 >/sys/block/$d/device/delete; done; "
+    'while [ -n "$(ls /sys/block/${M##*/}/slaves)" ]; do sleep 0.2; done; kill $P'
+)
 OF_DISKS = (
     Injury("path failed by hand and forgotten", f"multipathd fail path {DISK}", "MP442", fixed=True),
     Injury(
@@ -166,12 +173,7 @@ OF_DISKS = (
         f"! multipathd show maps | grep -q {LAST}",
     ),
     Injury("map flushed by hand", f"multipath -f {LAST}", "MP407", fixed=True),
-    Injury(
-        "a map that is left over",
-        "dmsetup create left --uuid mpath-36001405000000000000000000000beef --table '0 204800 multipath 0 0 0 0'",
-        "MP450",
-        fixed=True,
-    ),
+    Injury("a map that is left over", LEFT_OVER, "MP450", fixed=True),
     Injury("LUN not registered, map gone", f"multipath -w {LAST_WWID}; multipath -f {LAST}", "MP431", fixed=True),
     Injury(
         "file system mounted past its map",

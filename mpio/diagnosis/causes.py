@@ -73,6 +73,7 @@ FOLLOWS = {
     "MP309": ("MP243",),
     # the NIC has a way to this portal as a rule
     "MP337": ("MP201", "MP202", "MP203", "MP226", "MP229", "MP230", "MP231", "MP241", "MP245"),
+    "MP402": ("MP435",),
     "MP413": ("MP446", "MP505", "MP506", "MP507", "MP520", "MP526"),
     # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
     "MP224": ("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
