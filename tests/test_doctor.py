@@ -16,10 +16,13 @@ from mpio import apply, diagnosis, findings, observe, plan
 from mpio.commands import call
 from mpio.diagnosis import mending
 from mpio.diagnosis.disks import Disks
+from mpio.errors import ProgramFailed
 from mpio.host import Answer, Host
+from mpio.observe import conf as observed
 from mpio.observe import evidence
 from mpio.plan import ending
 from mpio.plan.shape import MULTIPATH_CONF
+from mpio.step import Step
 
 __all__ = ["run", "shows", "site"]
 
@@ -40,7 +43,7 @@ LOGGED_OUT = replace(
 @pytest.fixture(autouse=True)
 def nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """No area looks at the machine that runs the tests."""
-    monkeypatch.setattr(evidence, "look", lambda *_: diagnosis.Seen())
+    monkeypatch.setattr(evidence, "look", lambda *_: (diagnosis.Seen(), ()))
 
 
 @pytest.fixture
@@ -100,6 +103,32 @@ def test_without_a_site_file_it_says_what_it_can(bare: Mpio, shows: Shows) -> No
     assert [f["code"] for f in bare("doctor", "-o", "json").json["findings"]] == ["MP109"]
 
 
+# -- what cannot look ----------------------------------------------------------------------------------------------
+
+SEGFAULT = ProgramFailed("`multipathd show maps json` was ended by SIGSEGV", "")
+
+
+@pytest.mark.parametrize("also_here", [True, False])
+def test_a_line_that_ends_every_program_of_multipath_is_found(
+    run: Mpio, site: Path, monkeypatch: pytest.MonkeyPatch, also_here: bool
+) -> None:
+    def look(_machine: object, _site: object, far: observe.Look, *_: object) -> Host:
+        if also_here or far is not observe.Look.HERE:
+            raise SEGFAULT
+        return HOST
+
+    fatal = replace(diagnosis.Seen().conf, fatal=f"{MULTIPATH_CONF} line 2")
+    monkeypatch.setattr(observe, "host", look)
+    monkeypatch.setattr(observed, "look", lambda *_: fatal)
+    monkeypatch.setattr(evidence, "look", lambda *_: (diagnosis.Seen(conf=fatal), ()))
+    document = run("doctor", "-o", "json")
+    assert (document.json["findings"][0]["code"], document.code) == ("MP525", 4)
+    # any other program that fails is no reason to judge the host as if it had no site file
+    monkeypatch.setattr(observed, "look", lambda *_: diagnosis.Seen().conf)
+    failed = run("doctor", "-o", "json")
+    assert (failed.code, failed.json["error"]["message"]) == (1, SEGFAULT.message)
+
+
 def test_who_is_not_root_is_told_so(run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
     shows(HOST)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
@@ -156,6 +185,31 @@ def test_a_fix_does_its_own_steps_alone(run: Mpio, site: Path, shows: Shows, car
     assert document["findings"][0]["code"] == "MP340"  # this host does not change
 
 
+def test_a_fix_by_the_plans_steps_is_refused_where_apply_is(
+    run: Mpio, site: Path, shows: Shows, carried: list[str]
+) -> None:
+    shows(replace(LOGGED_OUT, strangers={LOGGED_OUT.paths[0].dev: "3600144f0ffffffffffffffffffffffff9"}))
+    said = run("doctor", "--fix", "MP340", "--yes", "-o", "json")
+    assert (said.code, said.json["error"]["code"], carried) == (1, "MP414", [])
+
+
+def test_a_fix_that_fails_says_so(bare: Mpio, shows: Shows, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = HOST.maps
+    shows(replace(HOST, stale_lock=True, maps=(replace(first, suspended=True), *others)))
+
+    def one(_machine: object, step: Step, outcome: apply.Outcome, _tell: object) -> None:
+        outcome.failed[apply.key(step)] = (step, "device or resource busy", 1)
+
+    seen = diagnosis.Seen(disks=Disks(suspended=frozenset({first.dm})))
+    monkeypatch.setattr(evidence, "look", lambda *_: (seen, ()))
+    monkeypatch.setattr(apply, "_one", one)
+    for name in ("note", "ready"):
+        monkeypatch.setattr(apply, name, lambda *_: None)
+    document = bare("doctor", "--fix", "MP423", "--yes", "-o", "json").json
+    assert (document["done"], len(document["left"])) == ([], 1)
+    assert (document["findings"][0]["code"], document["findings"][0]["detail"]) == ("MP107", "device or resource busy")
+
+
 def test_a_fix_of_what_is_not_there_does_nothing(run: Mpio, site: Path, shows: Shows, carried: list[str]) -> None:
     shows(HOST)
     said = run("doctor", "--fix", "MP340", "-o", "json")
@@ -165,7 +219,7 @@ def test_a_fix_of_what_is_not_there_does_nothing(run: Mpio, site: Path, shows: S
 def test_some_fixes_need_no_site(bare: Mpio, shows: Shows, carried: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = HOST.maps
     seen = diagnosis.Seen(disks=Disks(suspended=frozenset({first.dm})))
-    monkeypatch.setattr(evidence, "look", lambda *_: seen)
+    monkeypatch.setattr(evidence, "look", lambda *_: (seen, ()))
     shows(replace(HOST, maps=(replace(first, suspended=True), *others), stale_lock=True))
     assert bare("doctor", "--fix", "MP109", "--yes").code == 4
     assert carried == []  # the lock goes before any step

@@ -69,7 +69,7 @@ OF_WIRES = (
     Injury("NIC without its address", "ip addr flush dev eth1", "MP229", failed(8)),
     Injury("NIC renamed", "ip link set eth1 down; ip link set eth1 name ens9; ip link set ens9 up", "MP245"),
     Injury("NIC dormant", "ip link set eth2 mode dormant; ip link set eth2 state dormant", "MP231"),
-    Injury("rp_filter drops answers", "echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter", "MP224", failed(4), fixed=True),
+    Injury("rp_filter drops answers", "echo 1 >/proc/sys/net/ipv4/conf/eth1/rp_filter", "MP224", fixed=True),
     Injury("another machine has the NIC's address", "ip -n san addr add 10.10.9.20/32 dev san2", "MP226"),
     Injury("one address on two NICs", "ip addr add 10.10.9.20/32 dev eth1", "MP248"),
     Injury("full packets are lost", "ip -n san link set san2 mtu 1400", "MP217"),
@@ -294,7 +294,7 @@ CHAP = "; ".join(
     for key, value in (("username", "x"), ("password", "session-to-homer"))
 )
 OF_LINES = (
-    Injury("multipath.conf writable by all", "chmod 0666 /etc/multipath.conf", "MP502"),
+    Injury("multipath.conf writable by all", f"{multipath_conf('')}; chmod 0666 {MULTIPATH}", "MP502"),
     Injury("obsolete keyword", multipath_conf("defaults {\\n udev_dir /dev\\n}"), "MP503"),
     Injury("misspelt keyword", multipath_conf("defaults {\\n pathgrouping_policy multibus\\n}"), "MP504"),
     Injury("keyword in the wrong section", multipath_conf("defaults {\\n alias x\\n}"), "MP505"),

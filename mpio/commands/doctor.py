@@ -56,14 +56,19 @@ def _shown(call: Call, found: tuple[Cause, ...], body: view.Json) -> int:
 
 def _fix(call: Call, code: str, yes: bool) -> int:
     """What mends it, carried out as apply does it; then another look, which says whether it helped."""
-    from mpio import apply, lock
+    from mpio import apply, guard, lock
+    from mpio.diagnosis import causes
+    from mpio.drills import guard as away
 
     site = call.site_or_none()
     steps = mending.of(code, site)
     outcome = apply.Outcome()
     with lock.hold("doctor"):
+        away.mend(call.machine, call.console.say)
         exam = examine.host(call.machine, site)
         here = any(code in (c.finding.code, *(s.code for s in c.symptoms)) for c in exam.causes)
+        if here and exam.plan is not None and code not in mending.ANYWHERE:
+            guard.refuse(exam.plan.refused)  # the steps are the plan's, which apply would not begin
         if here and not yes:
             for step in steps(site, exam.host, exam.plan) if not call.console.json else ():
                 call.console.step(step)
@@ -75,7 +80,7 @@ def _fix(call: Call, code: str, yes: bool) -> int:
     body: view.Json = {"done": view.steps(outcome.done), "left": view.steps(outcome.left)}
     if not call.console.json:
         call.console.say(f"{code}: {len(outcome.done)} steps done, {len(outcome.left)} left")
-    return _shown(call, after.causes, body)
+    return _shown(call, (*causes.of_lines(apply.findings(outcome)), *after.causes), body)
 
 
 def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> apply.Outcome:
@@ -85,7 +90,9 @@ def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> app
         if site is not None:
             return apply.site(call.machine, site, apply.Asked(exam.host, frozenset(), frozenset(), steps), tell)
         outcome = apply.Outcome()
-        apply.carry_out(call.machine, steps(None, exam.host, None), outcome, tell, strict=True)
+        todo = steps(None, exam.host, None)
+        apply.carry_out(call.machine, todo, outcome, tell, strict=True)
+        outcome.left = tuple(s for s in todo if s not in outcome.done)
         return outcome
 
 
