@@ -99,7 +99,7 @@ CASES: list[Case] = [
         f"{LATER} line 2 sets 1",
     ),
     ("MP207", SITE, SAME_SUBNET, "eth1 and eth2", "10.10.8.0/24"),
-    ("MP208", SITE, nic(master="bond0"), "eth1", "its master is bond0"),
+    ("MP208", SITE, nic(master="bond0", addresses=()), "eth1", "its master is bond0"),
     ("MP210", SITE, probed(p0=Answer.SILENT, p1=Answer.SILENT), f"portal {PORTAL_8}", "sw-iscsi-0: silent"),
     ("MP210", SITE, probed(p0=Answer.ANSWERED, p1=Answer.NO_ROUTE), f"sw-iscsi-1 -> {PORTAL_8}", "no route"),
     ("MP211", SITE, probed(p0=Answer.REFUSED, p1=Answer.SILENT), f"portal {PORTAL_8}", "sw-iscsi-0: refused"),
@@ -220,6 +220,10 @@ def test_what_is_said_of_it(code: str, site: Site, host: Host, subject: str, det
 
 def test_nothing_is_said_of_a_whole_host() -> None:
     assert of(SITE, fakes.look(SITE, HOST)) == ()
+
+
+def test_a_nic_in_a_vrf_is_no_member_of_a_bond() -> None:
+    assert "MP208" not in told(SITE, nic(master="red"))
 
 
 @pytest.mark.parametrize("name", ["iscsid.service", "multipathd.service"])

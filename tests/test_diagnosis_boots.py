@@ -169,11 +169,28 @@ def test_the_order_of_a_changed_unit() -> None:
         (Boots(startup="iscsid.startup = /x: /x is not there"), "MP134", "/etc/iscsi/iscsid.conf"),
         (Boots(udevd="inactive"), "MP135", "systemd-udevd.service"),
         (Boots(image=Image("/boot/i", ("multipathd",))), "MP136", "/boot/i"),
-        (Boots(image=Image("/boot/i", (), "/etc/multipath.conf")), "MP136", "/boot/i"),
+        (Boots(image=Image("/boot/i", (), "/etc/multipath.conf")), "MP140", "/boot/i"),
     ],
 )
 def test_the_ground_of_a_boot(seen: Boots, code: str, subject: str) -> None:
     assert codes(seen=seen) == [(code, subject)]
+
+
+def test_an_image_that_is_only_older_still_brings_up_its_lun() -> None:
+    (one,) = found(seen=Boots(image=Image("/boot/i", (), "/etc/multipath/conf.d/90-mpio.conf")))
+    assert (one.code, one.severity) == ("MP140", "warning")
+    assert one.detail == "older than /etc/multipath/conf.d/90-mpio.conf"
+    (both,) = found(seen=Boots(image=Image("/boot/i", ("multipathd",), "/etc/multipath.conf")))
+    assert (both.code, both.detail) == ("MP136", "without multipathd and older than /etc/multipath.conf")
+
+
+def test_a_host_that_does_not_use_iscsi_needs_no_name() -> None:
+    seen = Boots(startup="iscsid.startup = /x: /x is not there")
+    host = Host(files={INITIATOR_NAME: None})
+    assert codes(host, seen, site=None) == []
+    used = codes(replace(host, nodes=HOST.nodes), seen, site=None)
+    assert {code for code, _ in used} >= {"MP120", "MP134"}
+    assert {code for code, _ in codes(host, seen)} >= {"MP120", "MP134"}
 
 
 def test_what_is_no_fault_of_the_ground() -> None:
@@ -711,6 +728,8 @@ def test_who_configures_a_nic(tree: Tree) -> None:
         ("ifcfg", "ifcfg-eth1", True, False),
     ]
     assert claimed("eth2") == [("systemd-networkd", "80.network", False, False)]
+    for folder in ("network/interfaces.d/old", "NetworkManager/system-connections/old", "systemd/network/a.network"):
+        tree.file(f"/etc/{folder}/x", "")  # a folder is passed over
     tree.file("/etc/network/interfaces.d/san", "auto eth1\n")
     assert claimed()[0] == ("ifupdown", "interfaces", True, False)
 

@@ -258,6 +258,15 @@ def test_a_blacklist_that_hides_paths_names_them() -> None:
         assert list(conf.findings(None, loose, None, seen_of(f"blacklist {{\n {words}\n}}\n"))) == []
 
 
+@pytest.mark.parametrize("words", ['protocol ".*"', 'devnode "^sd[a-z0-9]+"'])
+def test_a_blacklist_hides_nothing_where_nobody_uses_iscsi(words: str) -> None:
+    seen = seen_of(f'blacklist {{\n {words}\n}}\nblacklist_exceptions {{\n protocol "scsi:fcp"\n}}\n')
+    assert list(conf.findings(None, Host(), None, seen)) == []
+    for used in (Host(sessions=guide_host().sessions), Host(nodes=guide_host().nodes)):
+        assert [f.code for f in conf.findings(None, used, None, seen)] == ["MP513"]
+    assert [f.code for f in conf.findings(guide_site(), Host(), None, seen)] == ["MP513"]
+
+
 def test_files_that_are_read_one_after_the_other() -> None:
     first, later = "/etc/multipath/conf.d/10-a.conf", "/etc/multipath/conf.d/99-z.conf"
     texts = {

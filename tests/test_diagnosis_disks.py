@@ -18,6 +18,7 @@ from recordings import EACH, replay, tree
 from mpio import plan, sgio
 from mpio.diagnosis import disks, disks_blacklist, disks_fixes, disks_paths
 from mpio.diagnosis.disks import Alien, Disk, Disks, Named
+from mpio.errors import ProgramFailed
 from mpio.files import Files
 from mpio.host import Effective, Host, Map, User
 from mpio.machine import Machine
@@ -140,7 +141,24 @@ def without(dev: str) -> Host:
     return replace(HOST, paths=tuple(p for p in HOST.paths if p.dev != dev))
 
 
+def single() -> Host:
+    maps = (m for m in HOST.maps if m.wwid == APPS_A01)
+    return replace(HOST, paths=MINE, maps=tuple(maps))
+
+
+def unseen(*numbers: int, host: Host = HOST) -> Disks:
+    """What every target lists."""
+    return replace(HEALTHY, listed={s.sid: frozenset(numbers) for s in host.sessions})
+
+
+SINGLE = single()
 DELETED = without(ALONE)
+LATER_MAPPED = replace(
+    HOST,
+    paths=tuple(p for p in HOST.paths if p.wwid != APPS_A01),
+    maps=tuple(m for m in HOST.maps if m.wwid != APPS_A01),
+)
+FRESH = replace(LATER_MAPPED, memory=replace(HOST.memory, shown={}))
 PLAIN = fakes.guide_site(luns=())
 Case = tuple[str, Site | None, Host, Disks, str, str]
 CASES: list[Case] = [
@@ -154,6 +172,8 @@ CASES: list[Case] = [
     ("MP428", SITE, HOST, disk(ALONE, serial="0f49"), LUN, f"{ALONE} has serial 0f49"),
     ("MP429", SITE, paths(HOST, ALONE, vendor="SUN"), HEALTHY, LUN, f"{ALONE} SUN COMSTAR 4.0"),
     ("MP429", SITE, HOST, disk(ALONE, revision="4.1"), LUN, "4.1"),
+    # with one LUN alone nobody knows whether the serials are its controllers'
+    ("MP429", None, SINGLE, disk(ALONE, serial="0f49"), LUN, f"{ALONE} has serial 0f49"),
     (
         "MP430",
         SITE,
@@ -176,6 +196,9 @@ CASES: list[Case] = [
     ("MP433", SITE, UNMAPPED, in_udev(*ALL, ID_WWN=None, SCSI_IDENT_SERIAL=None), LUN, "neither SCSI_IDENT_"),
     ("MP434", SITE, DELETED, replace(HEALTHY, listed={FIRST.sid: frozenset({10, 11})}), LUN, f"LUN 10 over {PAIR}"),
     ("MP434", None, DELETED, replace(HEALTHY, listed={FIRST.sid: frozenset({10, 11})}), LUN, f"LUN 10 over {PAIR}"),
+    # mapped after the login: no session tells its number, and the targets list one that no disk has
+    ("MP434", SITE, FRESH, unseen(10, 11, 12, 13), LUN, f"LUN 10 over {PAIR}"),
+    ("MP434", SITE, LATER_MAPPED, unseen(10, 11, 12, 13), LUN, f"LUN 10 over {PAIR}"),
     ("MP435", SITE, replace(loose(ALONE), users=(User(ALONE, "lvm", "vg-lv"),)), in_udev(ALONE), LUN, "lvm vg-lv"),
     (
         "MP436",
@@ -315,6 +338,11 @@ def test_a_whole_host_is_silent(site: Site | None, seen: Disks) -> None:
             replace(DELETED, sessions=tuple(replace(s, tpgt=s.sid) for s in HOST.sessions)),
             replace(HEALTHY, listed={FIRST.sid: frozenset({11})}),
         ),
+        (None, SINGLE, disk(ALONE)),
+        # a LUN that no target lists, one whose number a controller has, and a well known one
+        (SITE, FRESH, unseen(11, 12, 13)),
+        (SITE, FRESH, replace(unseen(0, 11, 0xC101), known={s.sid: frozenset({0}) for s in HOST.sessions})),
+        (None, FRESH, unseen(10, 11, 12, 13)),
         # what the site asks for
         (SITE, asked(no_path_retry="queue"), one_map(queueing="on")),
         (SITE, asked(no_path_retry="fail"), one_map(queueing="off")),
@@ -601,6 +629,53 @@ def test_a_session_without_the_disk_is_asked_through_another(small: tuple[Machin
     assert "MP434" in told(None, moved, seen)
 
 
+def test_targets_are_asked_for_a_lun_that_has_no_disk(small: tuple[Machine, Host]) -> None:
+    """Only then; of the small host's sessions all but one are logged in."""
+    machine, host = small
+    (Place(machine.files.root) / "sys/class/scsi_device/2:0:0:0").mkdir(parents=True)
+    both = fakes.guide_site(luns=tuple(lun for lun in SITE.luns if lun.wwid in (APPS_A01, DB_A01)))
+    alive = {s.sid for s in host.sessions if s.logged_in}
+    seen = edge.look(machine, both, host)
+    assert seen.listed == {p.sid: {10, 11} for p in host.paths if p.sid in alive}
+    assert [n for n in seen.known.values() if n] == [{0}]
+    alone = edge.look(machine, fakes.guide_site(luns=both.luns[:1]), host)
+    assert (alone.listed, alone.known) == ({}, {})
+
+
+def test_what_a_program_does_not_tell_is_not_known(small: tuple[Machine, Host]) -> None:
+    """There is no journal, and multipath is not installed, or has met a line that it does not start with."""
+    machine, host = small
+
+    def refusing(*argv: str, **_: object) -> Done:
+        if argv[0] in ("journalctl", "multipath"):
+            raise ProgramFailed(f"{argv[0]} failed", "")
+        return saying(*argv)
+
+    loosened = loose("sdb", host=replace(host, readable=frozenset({"sda"})))
+    seen = edge.look(Machine(refusing, machine.files), None, loosened)
+    assert (seen.find_multipaths, seen.conflicts, seen.stuck) == ("", frozenset(), {"sda": ""})
+
+
+@pytest.mark.parametrize(
+    ("planted", "empty"),
+    [
+        (("scsi_device/9:0:0:0/device/type", "12\n"), True),  # an array's controller
+        (("scsi_device/9:0:0:0/device/type", "1\n"), False),  # a tape
+        (("scsi_disk/9:0:0:3/x", ""), False),  # its scan was on the way
+        (("scsi_disk/91:0:0:3/x", ""), True),
+    ],
+)
+def test_a_session_without_a_disk_is_looked_at_again(
+    tmp_path: Place, monkeypatch: pytest.MonkeyPatch, planted: tuple[str, str], empty: bool
+) -> None:
+    made, (place, text) = trees.Tree(tmp_path), planted
+    host = Host(sessions=(replace(HOST.sessions[0], sid=7, host=9),))
+    monkeypatch.setattr(time, "sleep", lambda _: made.file(f"/sys/class/{place}", text))
+    machine = Machine(saying, Files(str(tmp_path)))
+    assert edge.look(machine, None, host).empty == ({7} if empty else set())
+    assert edge.look(machine, SITE, host).empty == frozenset()  # whose LUNs the checks miss
+
+
 def test_a_host_without_disks_is_asked_nothing(tmp_path: Place) -> None:
     def nothing(*argv: str, **_: object) -> Done:
         raise AssertionError(argv)
@@ -612,6 +687,10 @@ def test_few_luns_stand_for_all_sessions() -> None:
     chosen = disks_asked._one_a_session(HOST)
     assert {p.sid for p in chosen} == {s.sid for s in HOST.sessions}
     assert len({p.dm for p in chosen}) == 1
+    # a read over a controller in standby has some arrays move the LUN there
+    standby = tuple(p.dev for p in HOST.paths if p.sid == FIRST.sid)
+    ghosts = disks_asked._one_a_session(paths(HOST, *standby, checker_state="ghost"))
+    assert {p.sid for p in ghosts} == {s.sid for s in HOST.sessions} - {FIRST.sid}
     assert disks_asked._one_a_session(lost(replace(HOST, paths=MINE))) == ()
 
 
@@ -635,6 +714,7 @@ FIXED: list[tuple[str, Host, list[str]]] = [
         paths(HOST, ALONE, device_state="offline"),
         [f"/sys/class/scsi_device/{FIRST.hctl}/device/state running"],
     ),
+    ("MP434", FRESH, [f"iscsiadm -m session -r {s.sid} --rescan" for s in HOST.sessions]),
     ("MP434", DELETED, [f"iscsiadm -m session -r {FIRST.sid} --rescan"]),
     (
         "MP441",

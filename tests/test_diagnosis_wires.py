@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import json
 import socket
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from trees import Tree
 from mpio import findings
 from mpio.diagnosis import wires, wires_seen
 from mpio.diagnosis.wires import Hole, Place, Way, Wires
+from mpio.diagnosis.wires_seen import Read
 from mpio.errors import UnreadableOutput
 from mpio.files import Files
-from mpio.host import Answer, Host, Pair, Session
+from mpio.host import Answer, Host, Pair, Portal, Session
 from mpio.machine import Machine
 from mpio.observe import wires as edge
 from mpio.observe import wires_ask
@@ -50,7 +52,6 @@ def link(name: str, number: int, mac: str, *addresses: str) -> Link:
         duplex="full",
         downs=2,
         packets=1_000_000,
-        received=5 << 20,
         settings=PLAIN,
     )
 
@@ -150,9 +151,13 @@ def test_without_a_site_the_ground_is_looked_at_too() -> None:
     by_itself = tuple(replace(n, settings={**n.settings, "node.startup": "automatic"}) for n in HOST.nodes)
     assert found(none, None, replace(unused, nodes=by_itself)) == [("MP202", "eth2")]
     bond = Link("bond0", 9, MAC_2, kind="bond", carrier=True)
-    assert ("MP208", "eth2") in found(with_links(ETH1, replace(ETH2, master="bond0"), bond), None)
+    member = with_links(ETH1, replace(ETH2, master="bond0"), bond)
+    assert ("MP208", "eth2") in found(member, None)
+    assert found(member) == [("MP208", "eth2")]  # of one without an address the checks say it
+    assert "MP208" not in {c for c, _ in found(with_links(ETH1, replace(ETH2, master="bond0", addresses=()), bond))}
     vrf = Link("red", 9, MAC_2, kind="vrf", carrier=True)
     assert found(with_links(ETH1, replace(ETH2, master="red"), vrf), None) == []
+    assert found(with_links(ETH1, replace(ETH2, master="red"), vrf)) == []
 
 
 # -- bound to what -------------------------------------------------------------------------------------------------
@@ -335,6 +340,58 @@ def test_a_black_hole() -> None:
     assert detail(seen, "MP217") == "9000 bytes with fragmentation forbidden are lost, 1500 bytes arrive"
 
 
+def packets(*sizes: int) -> dict[int, Place]:
+    return {s.sid: Place(s.nic, "10.10.9.14", size) for s, size in zip(OVER_2, sizes, strict=True)}
+
+
+OVER_2 = tuple(s for s in HOST.sessions if s.nic == "eth2" and s.pair.portal == PORTAL_9)
+
+
+def test_a_black_hole_that_tcp_knows_to_avoid() -> None:
+    host = replace(HOST, sessions=(*HOST.sessions, replace(OVER_2[0], sid=9)))
+    seen = replace(HEALTHY, holes=(Hole("eth2", PORTAL_9, 9000, 1500),))
+    places = packets(1500) | {9: Place("eth2", "10.10.9.14", 1500)}
+    copes = replace(seen, places=places)
+    assert found(copes, SITE, host) == found(copes, None, host) == [("MP249", f"sw-iscsi-1 -> {PORTAL_9}")]
+    assert detail(copes, "MP249", SITE, host) == (
+        "9000 bytes with fragmentation forbidden are lost, 1500 arrive; packets of its sessions have 1500 at most"
+    )
+    assert findings.TABLE["MP249"].severity is findings.Severity.WARNING
+    failed = replace(host, sessions=(*HOST.sessions, replace(OVER_2[0], sid=9, state="FAILED")))
+    for bad, of in (
+        (replace(seen, places=packets(1500)), host),  # nobody knows of one of them
+        (replace(seen, places=places | {9: Place("eth2", "10.10.9.14", 9000)}), host),
+        (replace(seen, places=places | {9: Place("eth2", "10.10.9.14")}), host),
+        (copes, failed),
+        (replace(copes, holes=(Hole("eth2", PORTAL_9, 1500, 84),)), host),  # a switch changed under live sessions
+    ):
+        assert [c for c, _ in found(bad, SITE, of)] == ["MP217"]
+    gone = replace(HOST, sessions=tuple(s for s in HOST.sessions if s not in OVER_2))
+    assert [c for c, _ in found(copes, SITE, gone)] == ["MP217"]
+
+
+def test_packets_of_sessions_are_tried_where_full_ones_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def narrow(wanted: dict[tuple[str, Portal], tuple[int, ...]], _: float) -> dict[tuple[str, Portal], set[int]]:
+        asked.extend(wanted.values())
+        return {at: {size for size in sizes if size <= 1400} for at, sizes in wanted.items()}
+
+    monkeypatch.setattr(wires_ask, "_echoes", narrow)
+    at = ("eth2", PORTAL_9)
+    assert wires_ask.holes({at: 9000}, {at: 1400}) == (Hole("eth2", PORTAL_9, 9000, 1400),)
+    assert asked == [(84, 9000), (84, 1400, 1500, 9000, 9000)]
+    assert wires_ask.holes({at: 1500}, {at: 1500}) == (Hole("eth2", PORTAL_9, 1500, 84),)
+
+
+def test_reads_how_large_packets_of_a_connection_are() -> None:
+    info = bytes(5) + b"\x07" + bytes(10) + struct.pack("=II", 1448, 1348) + bytes(200)
+    assert (tool.largest(info, 4), tool.largest(info, 6)) == (1500, 1520)
+    plain = bytes(16) + struct.pack("=II", 536, 8960)  # the array has sent larger ones than it takes
+    assert tool.largest(plain, 4) == 9000
+    assert tool.largest(b"", 4) == 0
+
+
 def test_what_is_asked_again() -> None:
     nic_of = wires_seen.nics(SITE, HOST, HEALTHY.links)
     deaf = fakes.San(deaf=frozenset({("eth2", PORTAL_9)}))
@@ -371,7 +428,13 @@ def test_who_else_answers_for_our_address() -> None:
     assert detail(theirs, "MP226") == f"{OTHER} answers ARP for 10.10.8.14"
     ours = replace(HEALTHY, claims={**HEALTHY.claims, ("eth2", "10.10.9.14"): (MAC_1,)})
     assert found(ours) == [("MP240", "eth2")]
-    assert f"eth1 ({MAC_1}) answers ARP for 10.10.9.14" in detail(ours, "MP240")
+    assert detail(ours, "MP240") == f"eth1 ({MAC_1}) answers ARP for 10.10.9.14"
+    dead = replace(ours, reads=(Read("eth1", 4096, (("eth1", 4096),)), Read("eth2", 0, (("eth1", 9000),))))
+    assert detail(dead, "MP240").endswith(
+        "10.10.9.14; during a read over eth2 that did not end in time: eth1 received 8 KiB"
+    )
+    stray = replace(dead, claims=HEALTHY.claims, ways=(silent(came=("eth1",)),))
+    assert "eth1; during a read over eth2 that did not end in time" in detail(stray, "MP240", SITE, BROKEN)
     two = replace(HEALTHY, claims={**HEALTHY.claims, ("eth1", PORTAL_8.address): (OTHER, FOURTH)})
     assert found(two) == [("MP227", f"portal {PORTAL_8}")]
 
@@ -383,7 +446,11 @@ def test_nics_of_one_subnet_without_a_site() -> None:
     words = detail(seen, "MP207", None)
     assert "arp_ignore of eth1 is 0" in words
     assert "no rule from 10.10.8.15" in words
-    assert "KiB received so far: eth1 5120, eth2 5120" in words
+    assert "received" not in words  # nothing was read
+    read = replace(seen, reads=(Read("eth2", 256 << 10, (("eth1", 300 << 10), ("eth2", 4 << 10))),))
+    assert detail(read, "MP207", None).endswith(
+        "; during a read of 256 KiB over eth2: eth1 received 300 KiB, eth2 4 KiB"
+    )
     careful = with_links(
         replace(ETH1, settings=SET),
         replace(second, settings=SET),
@@ -392,6 +459,12 @@ def test_nics_of_one_subnet_without_a_site() -> None:
     )
     assert found(careful, None) == []
     assert found(seen) == []  # with a site the plan says it
+    red, blue = (Link(name, n, MAC_2, kind="vrf", carrier=True) for name, n in (("red", 8), ("blue", 9)))
+    apart = (replace(ETH1, master="red"), replace(second, master="blue"))
+    assert found(with_links(*apart, red, blue, places={}), None) == []
+    assert found(with_links(ETH1, apart[1], red, blue, places={}), None) == []
+    same = with_links(replace(ETH1, master="blue"), apart[1], red, blue, places={})
+    assert found(same, None) == [("MP207", "eth1 and eth2")]
 
 
 def test_records_by_name() -> None:
@@ -450,7 +523,7 @@ def test_reads_a_nics_files(tmp_path: Path) -> None:
     one = tool.whole(Files(str(tmp_path)), Link("eth1"))
     assert (one.speed, one.duplex, one.downs, one.kind, one.errors) == (1000, "half", 7, "vlan", {"rx_crc_errors": 3})
     assert (one.rp_filter, one.strict, one.settings["arp_ignore"]) == ((0, 1), True, 1)
-    assert (one.packets, one.received) == (9, 2048)
+    assert (one.packets, tool.received(Files(str(tmp_path)), "eth1")) == (9, 2048)
     assert tool.whole(Files(str(tmp_path)), Link("eth9")).speed is None
 
 
@@ -693,8 +766,12 @@ def test_where_a_socket_is_bound() -> None:
         session = Session(1, 1, pair, "lo", 1, "LOGGED_IN", address=address, port=port, local_port=one.getsockname()[1])
         index = socket.if_nametoindex("lo")
         named = Link("lo", index)
-        assert edge._places([session], [named]) == {1: Place("lo", "127.0.0.1")}
-        assert edge._places([replace(session, nic="eth7")], []) == {1: Place(f"interface number {index}", "127.0.0.1")}
+        (place,) = edge._places([session], [named]).values()
+        mss = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        assert (place.nic, place.address) == ("lo", "127.0.0.1")
+        assert mss + 40 <= place.packet <= mss + 52
+        (other,) = edge._places([replace(session, nic="eth7")], []).values()
+        assert other == replace(place, nic=f"interface number {index}")
         assert edge._places([replace(session, local_port=1)], [named]) == {}
 
 

@@ -317,12 +317,12 @@ OF_LINES = (
     ),
     Injury("misspelt key of iscsid.conf", iscsid_conf("node.session.timeo.replacment_timeout", "9"), "MP528"),
     Injury("no number where one belongs", iscsid_conf("node.session.cmds_max", "many"), "MP530"),
-    Injury("a time-out that loses", iscsid_conf(f"{TIMEO}.replacement_timeout", "120"), "MP518", fixed=True),
+    Injury("a time-out that loses", iscsid_conf(f"{TIMEO}.replacement_timeout", "120"), "MP323", fixed=True),
     Injury(
         "pings that are never given up", iscsid_conf("node.conn[0].timeo.noop_out_timeout", "0"), "MP532", fixed=True
     ),
     Injury("a login that waits long", iscsid_conf("node.session.initial_login_retry_max", "60"), "MP533", fixed=True),
-    Injury("a dead session is never given up", iscsid_conf(f"{TIMEO}.replacement_timeout", "-1"), "MP534", fixed=True),
+    Injury("a dead session is never given up", iscsid_conf(f"{TIMEO}.replacement_timeout", "-1"), "MP323", fixed=True),
     Injury("a secret that others may read", f"{CHAP}; chmod 644 {ISCSID}", "MP537", fixed=True),
     Injury("a leading login", iscsid_conf("node.leading_login", "Yes"), "MP535"),
     Injury("half a CHAP login", iscsid_conf("node.session.auth.username", "x"), "MP536"),

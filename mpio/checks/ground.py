@@ -19,6 +19,7 @@ def findings(site: Site, host: Host) -> Iterator[Finding]:
     for module in host.missing_modules:
         yield finding("MP106", module)
     yield from of_host(host)
+    yield from units(host)
     yield from _nics(site, host)
     yield from _sysctl(site, host)
 
@@ -27,12 +28,17 @@ def of_host(host: Host) -> Iterator[Finding]:
     """What holds for any host, whatever its site says."""
     if host.stale_lock:
         yield finding("MP109", "/run/lock/iscsi/lock.write")
-    yield from _units(host)
     for what in host.blind:
         yield finding("MP101", what)
 
 
-def _units(host: Host) -> Iterator[Finding]:
+def uses_iscsi(host: Host) -> bool:
+    """Has anybody set iSCSI up here? Where nobody has, and no site asks for it, it may be off, or not installed."""
+    return bool(host.sessions or host.nodes or host.unread)
+
+
+def units(host: Host) -> Iterator[Finding]:
+    """The services that sessions and maps live by."""
     for name, code in ((systemctl.ISCSID, "MP103"), (systemctl.MULTIPATHD, "MP104")):
         unit = host.unit(name)
         if unit is None:
@@ -65,7 +71,9 @@ def _nics(site: Site, host: Host) -> Iterator[Finding]:
             yield finding("MP202", nic.name, f"its addresses: {', '.join(nic.addresses) or 'none'}")
         if site.mtu is not None and nic.mtu != site.mtu:
             yield finding("MP204", nic.name, f"{nic.mtu}, the site says {site.mtu}")
-        if nic.master:
+        # A bond takes its members' addresses, a bridge needs none of them; in a VRF a NIC keeps its own. Where a member
+        # has one all the same, doctor tells it by the master's kind.
+        if nic.master and not nic.addresses:
             yield finding("MP208", nic.name, f"its master is {nic.master}")
 
 

@@ -23,6 +23,18 @@ def findings(site: Site, host: Host, plan: Plan, judged: tuple[Lun, ...]) -> Ite
     yield from _in_force(site, host)
 
 
+def of_kernel(host: Host, judged: tuple[Lun, ...]) -> Iterator[Finding]:
+    """Without a site: paths that failed, and maps with disks none of which is usable. Of disks that no iSCSI session
+    carries nobody has looked.
+    """
+    slaves = {m.wwid: set(m.slaves) for m in host.maps}
+    for lun in judged:
+        yield from _paths(host, lun)
+        here = slaves.get(lun.wwid, set())
+        if lun.state is LunState.FAILED and here and here <= {p.dev for p in lun.paths}:
+            yield finding("MP401", _called(lun), f"0 of {len(lun.paths)} paths usable")
+
+
 def _called(lun: Lun) -> str:
     return lun.alias or lun.wwid
 

@@ -38,17 +38,17 @@ def command(
     call.need_root("reads what only root may see")
     if fix:
         return _fix(call, findings.kind(fix).code, yes)
-    exam = examine.host(call.machine, call.site_or_none())
-    return _shown(call, exam.causes, {})
+    site = call.site_or_none()
+    return _shown(call, site, examine.host(call.machine, site).causes, {})
 
 
-def _shown(call: Call, found: tuple[Cause, ...], body: view.Json) -> int:
+def _shown(call: Call, site: Site | None, found: tuple[Cause, ...], body: view.Json) -> int:
     code = findings.worst(c.finding for c in found)
     if call.console.json:
         call.console.document("doctor", code, {**body, "findings": view.causes(found)})
         return code
     for cause in found:
-        call.console.finding(cause.finding, mending.words(cause))
+        call.console.finding(cause.finding, mending.words(cause, site))
     if not found:
         call.console.say("nothing found")
     return code
@@ -80,7 +80,7 @@ def _fix(call: Call, code: str, yes: bool) -> int:
     body: view.Json = {"done": view.steps(outcome.done), "left": view.steps(outcome.left)}
     if not call.console.json:
         call.console.say(f"{code}: {len(outcome.done)} steps done, {len(outcome.left)} left")
-    return _shown(call, (*causes.of_lines(apply.findings(outcome)), *after.causes), body)
+    return _shown(call, site, (*causes.of_lines(apply.findings(outcome)), *after.causes), body)
 
 
 def _carried_out(call: Call, site: Site | None, exam: Exam, steps: Steps) -> apply.Outcome:
@@ -116,7 +116,7 @@ def _file(call: Call, path: str, migrate: bool) -> int:
         else:
             call.console.out(made.rstrip("\n"))
         return Exit.OK
-    return _shown(call, causes.of_lines(conf.of_file(path, text, dialect)), {"path": path})
+    return _shown(call, None, causes.of_lines(conf.of_file(path, text, dialect)), {"path": path})
 
 
 def _text(path: str) -> str:

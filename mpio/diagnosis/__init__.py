@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mpio import checks
-from mpio.checks import ground
+from mpio.checks import ground, luns, sessions
 from mpio.diagnosis import absent, boots, conf, disks, logins, wires
 from mpio.findings import Finding
 from mpio.host import Host
@@ -34,12 +34,23 @@ def findings(
         yield from conf.without_echoes(checks.after(site, host, plan, judged), seen.conf)
         yield from absent.findings(site, host, plan)
     else:
-        yield from ground.of_host(host)
+        yield from _of_kernel(host, judged)
+    if site is None or not site.luns:
+        yield from sessions.empty(host, plan, seen.disks.empty)
     yield from boots.findings(site, host, plan, seen.boots)
     yield from wires.findings(site, host, plan, seen.wires)
     yield from logins.findings(site, host, plan, seen.logins)
     yield from disks.findings(site, host, plan, seen.disks)
     yield from conf.findings(site, host, plan, seen.conf)
+
+
+def _of_kernel(host: Host, judged: tuple[Lun, ...]) -> Iterator[Finding]:
+    """What stands whatever a site would say."""
+    yield from ground.of_host(host)
+    if ground.uses_iscsi(host):
+        yield from ground.units(host)
+    yield from sessions.failed(host)
+    yield from luns.of_kernel(host, judged)
 
 
 def without_sessions(site: Site, host: Host, plan: Plan, seen: Seen) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mpio.diagnosis.boots_seen import Boots, Nic
+from mpio.checks.ground import uses_iscsi
+from mpio.diagnosis.boots_seen import Boots, Image, Nic
 from mpio.findings import Finding, finding
 from mpio.host import Host
 from mpio.plan import ground
@@ -29,11 +30,16 @@ def findings(site: Site | None, host: Host, seen: Boots) -> Iterator[Finding]:
     yield from _programs(seen)
     yield from _modules(seen)
     yield from _name(site, host, seen)
-    if seen.startup:
+    if seen.startup and _used(site, host):
         yield finding("MP134", ISCSID_CONF, seen.startup)
     yield from _nics(seen)
-    if seen.image is not None and (seen.image.lacking or seen.image.older_than):
-        yield finding("MP136", seen.image.path, _image(seen))
+    if seen.image is not None:
+        yield from _image(seen.image)
+
+
+def _used(site: Site | None, host: Host) -> bool:
+    """Is iSCSI wanted here, or in use?"""
+    return site is not None or uses_iscsi(host)
 
 
 def _programs(seen: Boots) -> Iterator[Finding]:
@@ -58,7 +64,8 @@ def _name(site: Site | None, host: Host, seen: Boots) -> Iterator[Finding]:
         return
     text = host.files[INITIATOR_NAME]
     if wrong := unusable(text, seen.strict_name):
-        yield finding("MP120", INITIATOR_NAME, wrong)
+        if _used(site, host):
+            yield finding("MP120", INITIATOR_NAME, wrong)
         return
     name = ground.initiator_name(host) or ""
     others = [n for n in names(text or "") if n != name]
@@ -127,9 +134,10 @@ def _unawaited(nic: Nic, waiters: frozenset[str]) -> str:
     return f"{' and '.join(sorted(programs))} has it, and {WAITERS[min(programs)][0]} is not enabled"
 
 
-def _image(seen: Boots) -> str:
-    image = seen.image
-    assert image is not None
-    lacking = f"without {', '.join(image.lacking)}" if image.lacking else ""
+def _image(image: Image) -> Iterator[Finding]:
     older = f"older than {image.older_than}" if image.older_than else ""
-    return " and ".join(word for word in (lacking, older) if word)
+    if image.lacking:
+        lacking = f"without {', '.join(image.lacking)}"
+        yield finding("MP136", image.path, " and ".join(word for word in (lacking, older) if word))
+    elif older:
+        yield finding("MP140", image.path, older)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from mpio import findings, hearsay, topology
+from mpio.diagnosis import parts
+from mpio.diagnosis.parts import Stage
 from mpio.findings import Finding, Severity
 from mpio.host import Host, Pair
 from mpio.plan import Plan
@@ -40,7 +42,10 @@ class Layer(IntEnum):
 LAYERS = {
     code: layer
     for layer, codes in {
-        Layer.HOST: ("MP102", "MP103", "MP104", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP120", "MP135"),
+        Layer.HOST: (
+            *("MP102", "MP103", "MP104", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP120", "MP135"),
+            "MP525",
+        ),
         Layer.NIC: ("MP229", "MP230", "MP231", "MP243", "MP244", "MP245", "MP248"),
         Layer.LINK: ("MP201", "MP202", "MP203"),
         Layer.WIRE: ("MP217", "MP224", "MP226", "MP236", "MP237", "MP240"),
@@ -58,7 +63,8 @@ LAYERS = {
     }.items()
     for code in codes
 }
-# What follows from what else, where both are about the same thing, or the first of them is about the whole host.
+# What follows from what else, where both are about the same thing, the first of them about a line of the file that the
+# other is about, or about the whole host.
 FOLLOWS = {
     "MP103": ("MP102", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP118", "MP120"),
     "MP104": ("MP102", "MP105", "MP106", "MP108", "MP113", "MP115", "MP116", "MP525"),
@@ -71,6 +77,7 @@ FOLLOWS = {
     "MP213": ("MP243",),
     "MP306": ("MP119",),
     "MP309": ("MP243",),
+    "MP323": ("MP532", "MP533", "MP534"),
     # the NIC has a way to this portal as a rule
     "MP337": ("MP201", "MP202", "MP203", "MP226", "MP229", "MP230", "MP231", "MP241", "MP245"),
     "MP402": ("MP435",),
@@ -86,7 +93,7 @@ FOLLOWS = {
 WHOLE = frozenset(
     {
         *("MP102", "MP106", "MP116", "MP118", "MP119", "MP120", "MP137"),
-        *("MP201", "MP202", "MP203", "MP226", "MP229", "MP230", "MP231", "MP241", "MP243", "MP245"),
+        *parts.UNREACHED,
         *("MP323", "MP336", "MP338", "MP413", "MP430", "MP446"),
         *("MP505", "MP506", "MP507", "MP515", "MP520", "MP525", "MP526"),
     }
@@ -96,6 +103,10 @@ PAIR = re.compile(r"(\S+) -> (\S+)(?: (\S+))?")
 SESSION = re.compile(r"session (\d+)\b.*")
 DISK = re.compile(r"(sd[a-z]+) of (.+)")
 DISKS = re.compile(r"\b(sd[a-z]+) of \S")
+NAMED = re.compile(r"\bsd[a-z]+\b")
+# Of a LUN, and true of the disks or pairs in their detail alone.
+IN_PART = frozenset({"MP417", "MP434", "MP455"})
+MOST = 6  # remedies of one cause that are said
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -117,11 +128,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """All legs by what they go over, and those that do not carry I/O."""
+    """All legs by what they go over and by how far they have come, and those that do not carry I/O."""
 
     legs: frozenset[Leg]
     broken: frozenset[Leg]
     over: Mapping[str, frozenset[Leg]]
+    at: Mapping[Stage, frozenset[Leg]]
 
     def of(self, subject: str) -> frozenset[Leg]:
         """Which legs a finding's subject is about; none where it names no part of a way."""
@@ -133,8 +145,18 @@ class Ways:
         if found := DISK.fullmatch(subject):
             return self.over.get(found[1], frozenset())
         if found := PAIR.fullmatch(subject):
-            return frozenset.intersection(*(self.over.get(word, frozenset()) for word in found.groups() if word))
+            return self._meet(found)
         return frozenset()
+
+    def named(self, detail: str) -> frozenset[Leg] | None:
+        """The legs over the pairs and disks that a detail names; None where it names none."""
+        pairs = [self._meet(pair) for pair in PAIR.finditer(detail)]
+        disks = [self.over.get(disk, frozenset()) for disk in NAMED.findall(PAIR.sub("", detail))]
+        return frozenset().union(*pairs, *disks) if pairs or disks else None
+
+    def _meet(self, pair: re.Match[str]) -> frozenset[Leg]:
+        words = (word.rstrip(",;") for word in pair.groups() if word)
+        return frozenset.intersection(*(self.over.get(word, frozenset()) for word in words))
 
 
 def ways(host: Host, plan: Plan | None, judged: Iterable[Lun]) -> Ways:
@@ -144,6 +166,7 @@ def ways(host: Host, plan: Plan | None, judged: Iterable[Lun]) -> Ways:
     over: defaultdict[str, set[Leg]] = defaultdict(set)
     good: set[Leg] = set()
     legs: set[Leg] = set()
+    disks: set[Leg] = set()
     for pair in {*pairs.values(), *(plan.pairs.planned if plan else ())}:
         legs.add(Leg(pair, ""))
         session = host.session_of(pair)
@@ -159,6 +182,7 @@ def ways(host: Host, plan: Plan | None, judged: Iterable[Lun]) -> Ways:
         for path in lun.paths:
             if path.sid in pairs:
                 over[path.dev].add(Leg(pairs[path.sid], lun.wwid))
+                disks.add(Leg(pairs[path.sid], lun.wwid))
     for leg in legs:
         pair = leg.pair
         for name in (
@@ -173,20 +197,30 @@ def ways(host: Host, plan: Plan | None, judged: Iterable[Lun]) -> Ways:
                 over[name].add(leg)
     for sid, pair in pairs.items():
         over[f"session {sid}"] |= {leg for leg in legs if leg.pair == pair}
-    return Ways(frozenset(legs), frozenset(legs - good), {name: frozenset(some) for name, some in over.items()})
+    at: dict[Stage, set[Leg]] = {stage: set() for stage in Stage}
+    for leg in legs:
+        alive = Leg(leg.pair, "") in good
+        at[Stage.SESSION if not alive else Stage.MAP if leg in disks else Stage.DISK].add(leg)
+    return Ways(
+        frozenset(legs),
+        frozenset(legs - good),
+        {name: frozenset(some) for name, some in over.items()},
+        {stage: frozenset(some) for stage, some in at.items()},
+    )
 
 
 def folded(found: Iterable[Finding], among: Ways) -> tuple[Cause, ...]:
     """What explains the rest comes first, the worst before all; findings of one code are one with several subjects."""
     every = tuple(dict.fromkeys(found))
     reach = {f: _reach(f, among) for f in every}
+    near = {f: _explaining(f, every, reach, among) for f in every}
+    known: dict[Finding, tuple[Finding, ...]] = {}
     of: defaultdict[Finding, list[Finding]] = defaultdict(list)
     roots: list[Finding] = []
     for one in every:
-        known = _explaining(one, every, reach, among)
-        for cause in known:
+        for cause in _first(one, near, known):
             of[cause].append(one)
-        if not known:
+        if not known[one]:
             roots.append(one)
     causes = [_one(same, of) for same in _by_code(roots)]
     return tuple(sorted(causes, key=_rank))
@@ -202,9 +236,10 @@ def _reach(one: Finding, among: Ways) -> frozenset[Leg]:
     if layer is None:
         return frozenset()
     if layer is Layer.HOST:
-        return among.legs
+        return among.at[parts.explains(one)[0]]
     if found := among.of(one.subject):
-        return found
+        named = among.named(one.detail) if one.code in IN_PART else None
+        return found if named is None else found & named
     # A file's line says in its detail which disks it is about.
     return frozenset().union(*(among.over.get(disk, frozenset()) for disk in DISKS.findall(one.detail)))
 
@@ -212,21 +247,38 @@ def _reach(one: Finding, among: Ways) -> frozenset[Leg]:
 def _explaining(
     one: Finding, every: Collection[Finding], reach: Mapping[Finding, frozenset[Leg]], among: Ways
 ) -> tuple[Finding, ...]:
-    """The findings of earlier layers that together account for all that is broken in this one, none otherwise; of these
-    only the first ones, which nothing explains in turn.
-    """
-    if sources := [
-        f for f in every if f.code in FOLLOWS.get(one.code, ()) and (f.code in WHOLE or f.subject == one.subject)
-    ]:
-        return tuple(f for f in sources if not _explaining(f, every, reach, among))
+    """The findings of earlier layers that together account for all that is broken in this one, none otherwise."""
+    if sources := tuple(f for f in every if _follows(one, f)):
+        return sources
     layer = LAYERS.get(one.code)
     broken = reach[one] & among.broken
     if layer is None or not broken:
         return ()
-    before = [f for f in every if f.code in LAYERS and LAYERS[f.code] < layer and reach[f] & broken]
-    if not before or not broken <= frozenset().union(*(reach[f] for f in before)):
-        return ()
-    return tuple(f for f in before if not _explaining(f, before, reach, among))
+    before = tuple(
+        f for f in every if f.code in LAYERS and LAYERS[f.code] < layer and reach[f] & broken and _may(f, one)
+    )
+    return before if broken <= frozenset().union(*(reach[f] for f in before)) else ()
+
+
+def _follows(one: Finding, other: Finding) -> bool:
+    unreached = parts.failed_login(one) and other.code in parts.UNREACHED
+    if not unreached and other.code not in FOLLOWS.get(one.code, ()):
+        return False
+    return other.code in WHOLE or other.subject == one.subject or other.subject.startswith(f"{one.subject} line ")
+
+
+def _may(cause: Finding, one: Finding) -> bool:
+    return LAYERS[cause.code] is not Layer.HOST or one.code in parts.explains(cause)[1]
+
+
+def _first(
+    one: Finding, near: Mapping[Finding, tuple[Finding, ...]], known: dict[Finding, tuple[Finding, ...]]
+) -> tuple[Finding, ...]:
+    """Of the causes of this one, and theirs, those that nothing explains in turn; each is followed once."""
+    if one not in known:
+        firsts = (first for cause in near[one] for first in (_first(cause, near, known) or (cause,)))
+        known[one] = tuple(dict.fromkeys(firsts))
+    return known[one]
 
 
 def _by_code(roots: Iterable[Finding]) -> Iterator[tuple[Finding, ...]]:
@@ -247,8 +299,15 @@ def _one(same: tuple[Finding, ...], of: Mapping[Finding, list[Finding]]) -> Caus
             hearsay.few(f.subject for f in same),
             "; ".join(f"{f.subject}: {f.detail}" for f in same if f.detail),
         )
-        first = replace(first, remedy=same[0].remedy)
+        first = replace(first, remedy=_remedies(same))
     return Cause(replace(first, severity=worst), subjects, symptoms)
+
+
+def _remedies(same: Iterable[Finding]) -> str:
+    """Each once, in the findings' order."""
+    every = tuple(dict.fromkeys(f.remedy for f in same if f.remedy))
+    more = (f"and {len(every) - MOST} more",) if len(every) > MOST else ()
+    return "; ".join((*every[:MOST], *more))
 
 
 def _rank(cause: Cause) -> tuple[int, int, str]:

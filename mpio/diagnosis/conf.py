@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mpio.checks.ground import uses_iscsi
 from mpio.diagnosis import conf_black, conf_force, conf_iscsid, conf_lines
 from mpio.diagnosis.conf_black import Disk
 from mpio.findings import Finding, finding
@@ -123,11 +124,12 @@ def _registered(conf: Conf, dialect: Dialect | None) -> Iterator[Finding]:
 
 
 def findings(site: Site | None, host: Host, plan: Plan | None, seen: Seen) -> Iterator[Finding]:  # noqa: ARG001
+    wanted = site is not None or uses_iscsi(host)
     if seen.fatal:
         yield finding("MP525", seen.fatal)
     read = _read(seen.texts)
     arrays = tuple(dict.fromkeys((p.vendor, p.product) for p in host.paths if p.vendor)) or _named(read.conf)
-    for found in _all(host, read, seen, arrays):
+    for found in _all(host, read, seen, arrays, wanted):
         path, line = conf_lines.line_of(found)
         ours = path == MULTIPATH_DROP_IN and found.code != "MP523"  # the plan writes it anew
         if not ours and not seen.fatal.startswith(f"{path} line {line}:"):
@@ -142,10 +144,10 @@ def findings(site: Site | None, host: Host, plan: Plan | None, seen: Seen) -> It
         yield from without_echoes((finding("MP501", words) for words in seen.warned), seen)
 
 
-def _all(host: Host, read: _Read, seen: Seen, arrays: tuple[conf_force.Array, ...]) -> Iterator[Finding]:
+def _all(host: Host, read: _Read, seen: Seen, arrays: tuple[conf_force.Array, ...], wanted: bool) -> Iterator[Finding]:
     mapped, loose = ([conf_black.of_path(p) for p in host.paths if bool(p.dm) is wanted] for wanted in (True, False))
     yield from _multipath(read, seen.dialect, arrays, _clean(seen))
-    yield from conf_black.findings(read.conf, mapped, loose)
+    yield from conf_black.findings(read.conf, mapped, loose, sessions=wanted)
 
 
 def _fast_io_fail(conf: Conf, arrays: tuple[conf_force.Array, ...], seen: Seen) -> str | None:

@@ -67,15 +67,17 @@ def hiding(conf: Conf, disk: Disk) -> tuple[Entry, ...]:
     return tuple(entry for kind, entry in _listed(conf, "blacklist", disk) if kind not in excepted)
 
 
-def findings(conf: Conf, disks: Iterable[Disk], loose: Iterable[Disk] = ()) -> Iterator[Finding]:
+def findings(
+    conf: Conf, disks: Iterable[Disk], loose: Iterable[Disk] = (), *, sessions: bool = True
+) -> Iterator[Finding]:
     """`disks` are those that have a map still, or what the files themselves name as theirs; a line that keeps `loose`
-    ones from a map today is MP430 of the disks.
+    ones from a map today is MP430 of the disks. Without `sessions` nobody wants a disk of one.
     """
     said = {(e.path, e.line) for disk in loose for e in hiding(conf, disk)}
-    yield from (f for f in _findings(conf, disks) if line_of(f) not in said)
+    yield from (f for f in _findings(conf, disks, sessions) if line_of(f) not in said)
 
 
-def _findings(conf: Conf, disks: Iterable[Disk]) -> Iterator[Finding]:
+def _findings(conf: Conf, disks: Iterable[Disk], sessions: bool) -> Iterator[Finding]:
     hidden: dict[tuple[str, int, str], list[str]] = {}
     for disk in disks:
         for entry in hiding(conf, disk):
@@ -87,7 +89,8 @@ def _findings(conf: Conf, disks: Iterable[Disk]) -> Iterator[Finding]:
         met = [dev for dev in names_met(entry.value) if dev not in spared] if entry.key == "devnode" else []
         of_iscsi = entry.key == "protocol" and _matches(entry.value, ISCSI) and ISCSI not in spared
         if of_iscsi or len(met) == len(_DISKS):
-            hidden[_name(entry)] = ["every disk of an iSCSI session"]
+            if sessions:
+                hidden[_name(entry)] = ["every disk of an iSCSI session"]
         elif met:
             more = f" and {len(met) - 3} more" if len(met) > 3 else ""
             said = f"{', '.join(met[:3])}{more} are names that any disk may get"

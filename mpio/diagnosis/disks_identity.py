@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mpio import topology
+from mpio import hearsay, topology
+from mpio.checks.sessions import SCAN
 from mpio.diagnosis.disks_seen import Disks
 from mpio.findings import Finding, finding
 from mpio.host import Host, Path, Session
@@ -13,7 +14,7 @@ from mpio.plan import luns as life
 from mpio.site import Site
 from mpio.topology import Lun
 
-SCAN = "node.session.scan"
+WELL_KNOWN = 0xC1  # the first byte of the address of a well known logical unit, which is no disk (SPC-4, 8)
 
 
 def findings(
@@ -24,7 +25,7 @@ def findings(
         yield from _sizes(judged)
     shared = _shared(seen, judged)
     for lun in judged:
-        yield from _identity(seen, lun, shared)
+        yield from _identity(seen, lun, shared, _compared(seen, judged, lun))
         yield from _size(host, seen, lun)
         yield from _missing(host, plan, seen, lun)
 
@@ -48,10 +49,18 @@ def _shared(seen: Disks, judged: tuple[Lun, ...]) -> frozenset[str]:
     return frozenset(serial for serial, wwids in of.items() if len(wwids) > 1)
 
 
-def _identity(seen: Disks, lun: Lun, shared: frozenset[str]) -> Iterator[Finding]:
+def _compared(seen: Disks, judged: tuple[Lun, ...], lun: Lun) -> bool:
+    """Has another LUN a serial number over one of the sessions, to tell whether a controller's own would be shared?"""
+    over = {p.sid for p in lun.paths if seen.disk(p.dev).serial}
+    others = (p for other in judged if other.wwid != lun.wwid for p in other.paths)
+    return any(p.sid in over and seen.disk(p.dev).serial for p in others)
+
+
+def _identity(seen: Disks, lun: Lun, shared: frozenset[str], compared: bool) -> Iterator[Finding]:
     serials = {p.dev: said for p in lun.paths if (said := seen.disk(p.dev).serial) and said not in shared}
     if len(set(serials.values())) > 1:
-        yield finding("MP428", _called(lun), ", ".join(f"{dev} has serial {said}" for dev, said in serials.items()))
+        words = ", ".join(f"{dev} has serial {said}" for dev, said in serials.items())
+        yield finding("MP428" if compared else "MP429", _called(lun), words)
     inquiries = {p.dev: (p.vendor, p.product, seen.disk(p.dev).revision) for p in lun.paths if p.vendor or p.product}
     if len(set(inquiries.values())) > 1:
         yield finding("MP429", _called(lun), ", ".join(f"{dev} {' '.join(said)}" for dev, said in inquiries.items()))
@@ -78,6 +87,10 @@ def _missing(host: Host, plan: Plan | None, seen: Disks, lun: Lun) -> Iterator[F
     silent = [f"{p.dev} over {over[p.sid].pair}" for p in gone]
     unscanned = []
     for session in lacking(host, plan, lun, remembered=plan is not None):
+        if not lun.paths:
+            if lun.wanted and (new := _new(host, seen, session)):
+                unscanned.append(_unscanned(host, session, *new))
+            continue
         numbers = _numbers(lun.paths, over, session.pair.target)
         listed = seen.listed.get(session.sid)
         if listed is None or not numbers:
@@ -95,7 +108,7 @@ def _missing(host: Host, plan: Plan | None, seen: Disks, lun: Lun) -> Iterator[F
 def lacking(host: Host, plan: Plan | None, lun: Lun, *, remembered: bool) -> tuple[Session, ...]:
     """The sessions over which a disk of this LUN should be, and is not: another session of the same portal group has
     it, or the target is `remembered` to have shown it, as a site's expectation has it. Of a LUN that the site does not
-    name, and that is in no map, nobody can say so.
+    name, and that is in no map, nobody can say so; of one that it names and that has no disk at all it may be any.
     """
     if not (lun.wanted or lun.dm):
         return ()
@@ -106,7 +119,7 @@ def lacking(host: Host, plan: Plan | None, lun: Lun, *, remembered: bool) -> tup
         s
         for s in host.sessions
         if s.logged_in and s.sid not in here and not host.is_offline(s.pair)
-        if s.pair.target in shown or (s.pair.target, s.tpgt) in groups
+        if s.pair.target in shown or (s.pair.target, s.tpgt) in groups or (lun.wanted and not lun.paths)
         if plan is None or s.pair in plan.pairs.planned
     )
 
@@ -117,7 +130,17 @@ def _numbers(paths: tuple[Path, ...], over: dict[int, Session], target: str) -> 
     return same or frozenset(p.lun for p in paths)
 
 
-def _unscanned(host: Host, session: Session, number: int) -> str:
+def _new(host: Host, seen: Disks, session: Session) -> tuple[int, ...]:
+    """The numbers that the target lists and the kernel has nothing for, over no session of that target: one of them may
+    be a LUN that was mapped after the login.
+    """
+    same = {s.sid for s in host.sessions if s.pair.target == session.pair.target}
+    here = {p.lun for p in host.paths if p.sid in same} | seen.known.get(session.sid, frozenset())
+    listed = seen.listed.get(session.sid, frozenset())
+    return tuple(n for n in sorted(listed - here) if n >> 8 != WELL_KNOWN)
+
+
+def _unscanned(host: Host, session: Session, *numbers: int) -> str:
     node = host.node_of(session.pair)
     manual = f"; its record has {SCAN} = manual" if node and node.settings.get(SCAN) == "manual" else ""
-    return f"LUN {number} over {session.pair} (session {session.sid}){manual}"
+    return f"LUN {hearsay.few(map(str, numbers))} over {session.pair} (session {session.sid}){manual}"

@@ -53,12 +53,13 @@ class Disks:
 
     At this moment: `gone` are disks whose target says that there is no such LUN, `sizes` what it says that a disk has,
     `reserved` disks under a persistent reservation, `listed` the LUN numbers that a target lists over a session,
-    `delays` the seconds that each of a few reads took; `conflicts` are disks of which the kernel logged reservation
-    conflicts. `stuck` are disks that answered a read and are failed still, each with the line of the log in which
-    somebody failed it, `held` disks that the SCSI layer refuses, each with its state, `suspended` the maps (dm) that
-    are so: both for some time. `named` and `marked` are lines of files that name paths, or have LVM take them;
-    `given_up` WWIDs that multipath could not make a map of, `hollow` maps without a table, each with its WWID.
-    `settled`: udev has nothing left to do.
+    `known` those that the kernel has any device for, where that counts, `delays` the seconds that each of a few reads
+    took; `conflicts` are disks of which the kernel logged reservation conflicts. `stuck` are disks that answered a read
+    and are failed still, each with the line of the log in which somebody failed it, `held` disks that the SCSI layer
+    refuses, each with its state, `suspended` the maps (dm) that are so, `empty` the sessions without a disk: all three
+    for some time. `named` and `marked` are lines of files that name paths, or have LVM take them; `given_up` WWIDs that
+    multipath could not make a map of, `hollow` maps without a table, each with its WWID. `settled`: udev has nothing
+    left to do.
     """
 
     disks: Mapping[str, Disk] = field(default_factory=dict, hash=False)
@@ -68,6 +69,7 @@ class Disks:
     reserved: frozenset[str] = frozenset()
     conflicts: frozenset[str] = frozenset()
     listed: Mapping[int, frozenset[int]] = field(default_factory=dict, hash=False)
+    known: Mapping[int, frozenset[int]] = field(default_factory=dict, hash=False)
     delays: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     stuck: Mapping[str, str] = field(default_factory=dict, hash=False)
     held: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -81,6 +83,7 @@ class Disks:
     aliens: tuple[Alien, ...] = ()
     hollow: Mapping[str, str] = field(default_factory=dict, hash=False)
     settled: bool = True
+    empty: frozenset[int] = frozenset()
 
     def disk(self, dev: str) -> Disk:
         return self.disks.get(dev, NONE)

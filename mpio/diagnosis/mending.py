@@ -71,7 +71,7 @@ FIXES: Mapping[str, Steps] = {
     "MP407": _parts(Part.MULTIPATH),
     "MP431": _parts(Part.MULTIPATH),
     "MP458": _parts(Part.MULTIPATH),
-    **dict.fromkeys(("MP518", "MP532", "MP533", "MP534"), _parts(Part.TIMEOUTS)),
+    **dict.fromkeys(("MP532", "MP533"), _parts(Part.TIMEOUTS)),
     **disks_fixes.FIXES,
     **conf_fixes.FIXES,
     "MP423": _resumed,
@@ -90,8 +90,8 @@ def of(code: str, site: Site | None) -> Steps:
     return steps
 
 
-def words(cause: Cause) -> tuple[str, ...]:
-    """What a cause explains, by code, and how mpio mends it where it can."""
+def words(cause: Cause, site: Site | None) -> tuple[str, ...]:
+    """What a cause explains, by code, and how mpio mends it where it can on a host with this site file, or none."""
     of: dict[str, list[str]] = {}
     for symptom in cause.symptoms:
         of.setdefault(symptom.code, []).append(symptom.subject)
@@ -99,5 +99,5 @@ def words(cause: Cause) -> tuple[str, ...]:
     code = cause.finding.code
     return (
         f"hence: {said}" if said else "",
-        f"mended by: mpio doctor --fix {code}" if code in FIXES else "",
+        f"mended by: mpio doctor --fix {code}" if code in (FIXES if site else ANYWHERE) else "",
     )

@@ -125,8 +125,9 @@ def _sessions(host: Host, link: Link) -> str:
 
 
 def _stacked(site: Site | None, seen: Wires, link: Link) -> Iterator[Finding]:
+    """With a site its own checks say it of a NIC without an address."""
     master = seen.link(link.master)
-    if site is None and master is not None and master.kind in STACKED:
+    if (site is None or _addressed(link)) and master is not None and master.kind in STACKED:
         yield finding("MP208", link.name, f"its master is the {master.kind} {master.name}")
     if link.kind == "bond":
         members = [one.name for one in seen.links if one.master == link.name]

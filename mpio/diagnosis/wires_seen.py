@@ -40,10 +40,22 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session's socket is: the NIC that it is bound to, empty for none, and its address here."""
+    """Where a session's socket is: the NIC that it is bound to, empty for none, and its address here. `packet` is the
+    largest that it sends or takes, 0 where nobody knows, or where data waits in it that had to be sent again.
+    """
 
     nic: str
     address: str
+    packet: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Bytes that were read over sessions of a NIC, 0 where that did not come to an end, and what came in meanwhile."""
+
+    nic: str
+    size: int
+    received: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,8 @@ class Wires:
     """`links` are all interfaces. `claims` are who answered ARP, by the NIC asked through and the address asked for;
     what is no key was not asked. `routes` are the kernel's ways by address and NIC, or address and source. `namings`
     say which files give a missing NIC's name to which hardware address, `known_as` what udev would call a NIC.
-    `refused_back` is rp_filter's count of drops before and after the connects of `ways`.
+    `refused_back` is rp_filter's count of drops before and after the connects of `ways`; `reads` are made only where
+    NICs are in doubt.
     """
 
     links: tuple[Link, ...] = ()
@@ -67,6 +80,7 @@ class Wires:
     known_as: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     sources: frozenset[str] = frozenset()
     uptime: float = 0.0
+    reads: tuple[Read, ...] = ()
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -164,3 +178,20 @@ def alive(host: Host, nic_of: Mapping[str, str]) -> tuple[tuple[str, Portal], ..
 
 def sessions(host: Host, nic_of: Mapping[str, str]) -> tuple[Session, ...]:
     return tuple(s for s in host.sessions if s.pair.iface in nic_of)
+
+
+def of_pair(host: Host, nic_of: Mapping[str, str], nic: str, portal: Portal) -> tuple[Session, ...]:
+    return tuple(s for s in host.sessions if nic_of.get(s.pair.iface) == nic and s.pair.portal == portal)
+
+
+def packet(some: Collection[Session], places: Mapping[int, Place]) -> int:
+    """The largest packet of these sessions; 0 unless each of them is logged in and its socket known to do well."""
+    sizes = [place.packet if s.logged_in and (place := places.get(s.sid)) is not None else 0 for s in some]
+    return max(sizes) if sizes and all(sizes) else 0
+
+
+def begins_at(session: Session, nic_of: Mapping[str, str], seen: Wires) -> str:
+    """The NIC that a session begins at; empty where nobody knows."""
+    place = seen.places.get(session.sid)
+    at = next((link.name for link in seen.links if place is not None and link.has(place.address)), "")
+    return (place.nic if place is not None else "") or at or nic_of.get(session.pair.iface, "")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 
 from mpio.diagnosis import wires_seen
-from mpio.diagnosis.wires_seen import Wires
+from mpio.diagnosis.wires_seen import Read, Wires
 from mpio.findings import Finding, finding
 from mpio.host import Host, Portal
 from mpio.site import Site
 from mpio.tools.wires import Link
+
+DOUBTFUL = frozenset({"MP207", "MP240"})  # which NIC takes what is for which: counting bytes tells
 
 
 def findings(site: Site | None, host: Host, seen: Wires, nic_of: Mapping[str, str]) -> Iterator[Finding]:
@@ -40,7 +42,7 @@ def _own(seen: Wires, here: Iterable[Link]) -> Iterator[Finding]:
         if theirs:
             yield finding("MP226", link.name, "; ".join(theirs))
         if ours:
-            yield finding("MP240", link.name, f"{'; '.join(ours)}; {_bytes(here)}")
+            yield finding("MP240", link.name, f"{'; '.join(ours)}{bytes_of(seen, (link.name,))}")
 
 
 def _portals(host: Host, seen: Wires, nic_of: Mapping[str, str]) -> Iterator[Finding]:
@@ -55,15 +57,16 @@ def _portals(host: Host, seen: Wires, nic_of: Mapping[str, str]) -> Iterator[Fin
 
 
 def _one_subnet(seen: Wires, here: Iterable[Link]) -> Iterator[Finding]:
-    """Without a site nobody else says it. Silent where ARP is set and each address has a rule of its own."""
+    """Without a site nobody else says it. Silent where ARP is set and each address has a rule of its own, or where a
+    VRF keeps the NICs apart: it has routes of its own, and answers ARP for its own addresses.
+    """
     for one, other in combinations(here, 2):
-        shared = _nets(one) & _nets(other)
+        shared = _nets(one) & _nets(other) if _vrf(seen, one) == _vrf(seen, other) else set()
         lacks = [lack for link in (one, other) for lack in _lacks(seen, link, shared)]
         if shared and lacks:
             nets = ", ".join(sorted(map(str, shared)))
-            yield finding(
-                "MP207", f"{one.name} and {other.name}", f"{nets}: {', '.join(lacks)}; {_bytes((one, other))}"
-            )
+            both = (one.name, other.name)
+            yield finding("MP207", " and ".join(both), f"{nets}: {', '.join(lacks)}{bytes_of(seen, both)}")
 
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -85,6 +88,18 @@ def _lacks(seen: Wires, link: Link, shared: set[Net]) -> Iterator[str]:
             yield f"no rule from {address.ip}"
 
 
-def _bytes(links: Iterable[Link]) -> str:
-    said = (f"{link.name} {link.received >> 10}" for link in links if link.received is not None)
-    return f"KiB received so far: {', '.join(said)}"
+def _vrf(seen: Wires, link: Link) -> str:
+    """The VRF that the NIC is in; empty for none."""
+    master = seen.link(link.master)
+    return master.name if master is not None and master.kind == "vrf" else ""
+
+
+def bytes_of(seen: Wires, nics: Collection[str]) -> str:
+    """Where the bytes of reads over these NICs came in."""
+    return "".join(f"; {_read(one)}" for one in seen.reads if one.nic in nics)
+
+
+def _read(one: Read) -> str:
+    size, end = (f" of {one.size >> 10} KiB", "") if one.size else ("", " that did not end in time")
+    came = ", ".join(f"{nic} {size >> 10} KiB" for nic, size in one.received)
+    return f"during a read{size} over {one.nic}{end}: {came.replace(' ', ' received ', 1)}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from mpio.diagnosis import wires_seen
-from mpio.diagnosis.wires_seen import Way, Wires
+from mpio.diagnosis import wires_seen, wires_sharing
+from mpio.diagnosis.wires_seen import Hole, Way, Wires
 from mpio.findings import Finding, finding
 from mpio.host import Answer, Host, Portal
 from mpio.site import Site
@@ -22,9 +22,18 @@ def findings(site: Site | None, host: Host, seen: Wires, nic_of: Mapping[str, st
     yield from _silent(site, host, seen, nic_of)
     yield from _routed(host, seen, nic_of)
     for hole in seen.holes:
-        passed = f"{hole.passed} bytes arrive" if hole.passed > wires_seen.SMALL else "small packets arrive"
-        subject = f"{_iface(nic_of, hole.nic)} -> {hole.portal}"
-        yield finding("MP217", subject, f"{hole.lost} bytes with fragmentation forbidden are lost, {passed}")
+        yield _hole(host, seen, nic_of, hole)
+
+
+def _hole(host: Host, seen: Wires, nic_of: Mapping[str, str], hole: Hole) -> Finding:
+    """TCP copes where the ends agreed on what the way between them takes, or routers have told what it takes."""
+    packet = wires_seen.packet(wires_seen.of_pair(host, nic_of, hole.nic, hole.portal), seen.places)
+    subject = f"{_iface(nic_of, hole.nic)} -> {hole.portal}"
+    lost = f"{hole.lost} bytes with fragmentation forbidden are lost"
+    if 0 < packet <= hole.passed:
+        return finding("MP249", subject, f"{lost}, {hole.passed} arrive; packets of its sessions have {packet} at most")
+    passed = f"{hole.passed} bytes arrive" if hole.passed > wires_seen.SMALL else "small packets arrive"
+    return finding("MP217", subject, f"{lost}, {passed}")
 
 
 # -- rp_filter -----------------------------------------------------------------------------------------------------
@@ -136,7 +145,8 @@ def _ends(site: Site | None, seen: Wires, way: Way) -> tuple[str, str]:
         return "", ""
     others = [nic for nic in way.came if nic != way.nic]
     if others and way.nic not in way.came:
-        return "MP240", f"the answer of {way.portal} to {way.nic} came in on {', '.join(others)}"
+        came = f"the answer of {way.portal} to {way.nic} came in on {', '.join(others)}"
+        return "MP240", f"{came}{wires_sharing.bytes_of(seen, (way.nic,))}"
     if way.came and way.answer is not Answer.REFUSED:
         back = seen.routes.get((address, link.source(way.portal.version)))
         turned = (link.strict and back is not None and back.nic != way.nic) or _nowhere(seen, way, link)  # MP224

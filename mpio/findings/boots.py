@@ -263,7 +263,7 @@ KINDS = (
         "The root file system lies on a map, and the initial RAM disk lacks what makes it: the next boot takes one "
         "path as a bare disk, or finds no root.",
         "install multipath-tools-boot and run update-initramfs -u -k all (dracut -f --add multipath)",
-        evidence="lsinitramfs or lsinitrd of the running kernel's image; the times of multipath's files",
+        evidence="lsinitramfs or lsinitrd of the running kernel's image",
         reference="dracutdevs/dracut#1821, dracutdevs/dracut#1578; multipath-tools-boot README.Debian",
     ),
     Kind(
@@ -295,5 +295,15 @@ KINDS = (
         "mpio apply, or: multipath -a WWID",
         evidence="/etc/multipath/wwids, and find_multipaths in force",
         reference="multipath.conf(5), find_multipaths; multipath(8), -a",
+    ),
+    Kind(
+        "MP140",
+        Severity.WARNING,
+        "{subject} holds multipath's files of before their last change",
+        "The root file system lies on a map, and a file of multipath's was changed after the initial RAM disk was "
+        "made: the next boot makes that map by the old settings, which it keeps until multipathd reads the new ones.",
+        "update-initramfs -u -k all (dracut -f --add multipath)",
+        evidence="the times of the running kernel's image and of multipath's files",
+        reference="multipath-tools-boot README.Debian; dracutdevs/dracut#1578",
     ),
 )

@@ -19,10 +19,10 @@ KINDS: tuple[Kind, ...] = (
         "MP429",
         Severity.WARNING,
         "the disks of {subject} tell different things of what they are",
-        "Vendor, product or revision differ among the paths of one LUN: firmware that is not the same everywhere, "
-        "disks not rescanned since it changed, or two arrays with one identity. Device entries go by these.",
+        "Vendor, product or revision differ, or the serial number, where no other LUN tells whose it is: firmware "
+        "not the same everywhere, disks not rescanned since it changed, controllers, or two arrays with one identity.",
         "rescan every session (mpio lun rescan); if they still differ, look at the array's controllers",
-        evidence="/sys/block/sdX/device/vendor, model and rev",
+        evidence="/sys/block/sdX/device/vendor, model, rev and vpd_pg80",
         reference="multipath.conf(5), devices section",
     ),
     Kind(
@@ -70,7 +70,7 @@ KINDS: tuple[Kind, ...] = (
         "MP434",
         Severity.ERROR,
         "the kernel has no disk for {subject} over a session that shows it",
-        "The target lists the LUN there, but it was mapped after the last scan, or its disk was deleted by hand.",
+        "The target lists it (or, of a LUN without any disk, a number without one): mapped after a scan, or deleted.",
         "mpio lun rescan {subject}; where the record has node.session.scan = manual nothing else ever scans it",
         evidence="REPORT LUNS through another disk of the session",
         reference="open-iscsi#31; iscsiadm(8), --rescan",

@@ -72,7 +72,8 @@ KINDS = (
         'move one NIC and portal to a subnet of its own, or say arp = "set" in [network] of the site file '
         "(then ARP and routes by source address are set so that each NIC has its own traffic)",
         refusal=True,
-        evidence="the addresses of `ip addr`; without a site file also arp_ignore, arp_announce and `ip rule`",
+        evidence="the addresses of `ip addr`; without a site file also arp_ignore, arp_announce and `ip rule`, and "
+        "what each NIC received while some blocks were read over one",
         reference="kernel Documentation/networking/ip-sysctl.rst, arp_ignore; opensvc multipath-tools#106",
     ),
     Kind(

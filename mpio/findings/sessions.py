@@ -76,8 +76,9 @@ KINDS = (
     Kind(
         "MP308",
         Severity.ERROR,
-        "the session shows no LUN of the site: {subject}",
-        "The login succeeded, yet none of the site's LUNs is mapped to this initiator over this target.",
+        "the session shows none of its LUNs: {subject}",
+        "The login succeeded, yet none of the site's LUNs is mapped to this initiator over this target; where no site "
+        "names any, no disk at all.",
         "map the LUNs to this initiator and this target on the array, then mpio apply",
         evidence="the disks of the session in /sys/block",
         reference="open-iscsi#31",

@@ -198,7 +198,8 @@ KINDS = (
         "its own NIC does not hear it. It is the kernel's way unless arp_ignore or separate segments forbid it.",
         'put the NICs into segments (VLANs) of their own, or set arp = "set" in [network] of the site file and run '
         "mpio apply --only sysctl",
-        evidence="an ARP probe sent from the NIC for its own address, and the NIC that a portal's answer came in on",
+        evidence="an ARP probe sent from the NIC for its own address, the NIC that a portal's answer came in on, and "
+        "what each NIC received while some blocks were read over one",
         reference="kernel Documentation/networking/ip-sysctl.rst, arp_ignore and arp_filter",
     ),
     Kind(
@@ -282,5 +283,17 @@ KINDS = (
         "give each NIC an address of its own",
         evidence="`ip addr`",
         reference="kernel Documentation/networking/ip-sysctl.rst, arp_filter",
+    ),
+    Kind(
+        "MP249",
+        Severity.WARNING,
+        "the way is narrower than its NIC: {subject}",
+        "An echo of the NIC's MTU with fragmentation forbidden was lost, and TCP copes: the sessions have agreed with "
+        "the portal, or learned from routers, on packets that arrive. The larger MTU of the NIC brings nothing, and "
+        "nothing hangs as long as no switch on the way is changed.",
+        "set the same MTU on NIC, switch and array; name it as network.mtu in the site file, which has it checked",
+        evidence="an echo of the full size and one of the sessions' size, neither to be fragmented; tcp_info of the "
+        "sessions' sockets (snd_mss, rcv_mss)",
+        reference="RFC 9293, 3.7.1; RFC 1191",
     ),
 )

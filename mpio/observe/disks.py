@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from statistics import median
 from mpio import topology
 from mpio.diagnosis import disks_identity, disks_paths
 from mpio.diagnosis.disks_seen import Alien, Disk, Disks, Named
+from mpio.errors import MpioError
 from mpio.host import Host, Path
 from mpio.machine import Machine
 from mpio.observe import disks_asked, states
@@ -25,6 +27,7 @@ from mpio.tools import (
     multipathconf,
     multipathd,
     multipathnames,
+    scsi,
     sysdisk,
     sysfs,
     systemctl,
@@ -34,6 +37,8 @@ from mpio.tools import (
 LIMIT = 2.0  # seconds for all that disks are asked
 AGAIN = 2.0  # seconds after which what may pass is looked at once more
 LINES = 1000  # of a log
+DISKS = "/sys/class/scsi_disk"
+USEFUL = frozenset({"1", "5", "7", "8"})  # peripheral device types of SPC-4, 6.4.2
 MANY = 20  # errors: every disk begins with a few
 _CONFLICT = re.compile(r"sd (\d+:\d+:\d+:\d+): .*reservation conflict", re.IGNORECASE)
 
@@ -44,7 +49,9 @@ def look(machine: Machine, site: Site | None, host: Host) -> Disks:
     read = machine.files
     seen = _of_files(machine, host)
     seen = replace(seen, disks={p.dev: _disk(read, p) for p in host.paths}, aliens=tuple(_aliens(read, host)))
-    if not host.paths and not host.maps:
+    if site is None or not site.luns:
+        seen = replace(seen, empty=_empty(read, host))
+    if not host.paths and not host.maps and not seen.empty:
         return seen
     if host.root:
         seen = _asked(machine, site, replace(seen, settled=read.text(udevadm.QUEUE) is None), host, until)
@@ -136,6 +143,7 @@ def _asked(machine: Machine, site: Site | None, seen: Disks, host: Host, until: 
     lost = disks_asked.gone(machine, host, left())
     judged = topology.luns(site, host, None)
     lacking = {s.sid for lun in judged for s in disks_identity.lacking(host, None, lun, remembered=site is not None)}
+    unseen = any(lun.wanted and not lun.paths for lun in judged)
     return replace(
         seen,
         sizes=told.sizes,
@@ -143,12 +151,20 @@ def _asked(machine: Machine, site: Site | None, seen: Disks, host: Host, until: 
         conflicts=_conflicts(machine, host) if told.reserved else frozenset(),
         gone=lost,
         listed=disks_asked.listed(machine, host, lacking, left()),
+        known=_known(machine.files, host) if unseen else {},
         delays=disks_asked.delays(machine, host),
     )
 
 
+def _known(read: sysfs.Reader, host: Host) -> Mapping[int, frozenset[int]]:
+    names = [name.split(":") for name in read.names(scsi.DEVICES)]
+    return {s.sid: frozenset(int(n[3]) for n in names if n[0] == str(s.host)) for s in host.sessions}
+
+
 def _conflicts(machine: Machine, host: Host) -> frozenset[str]:
-    named = set(_CONFLICT.findall(journalctl.of_kernel(machine.run, LINES)))
+    named: set[str] = set()
+    with contextlib.suppress(MpioError):  # no journal
+        named.update(_CONFLICT.findall(journalctl.of_kernel(machine.run, LINES)))
     return frozenset(p.dev for p in host.paths if p.hctl in named)
 
 
@@ -164,18 +180,31 @@ def _again(machine: Machine, seen: Disks, host: Host, until: float) -> Disks:
     hollow = _hollow(machine, host)
     # What we asked for just now may have been refused, and is counted, too.
     before = {dev: sysdisk.errors(read, dev) for dev in failing}
-    if suspended or held or failing or hollow or host.readable:
+    if suspended or held or failing or hollow or host.readable or seen.empty:
         time.sleep(max(0.0, min(AGAIN, until + AGAIN - LIMIT - time.monotonic())))
     disks = {dev: replace(seen.disks[dev], grown=sysdisk.errors(read, dev) - before[dev]) for dev in failing}
     return replace(
         seen,
         disks={**seen.disks, **disks},
         held={dev: now for dev in held if (now := sysfs.device_state(read, dev)) in disks_paths.HELD},
+        empty=seen.empty & _empty(read, host) if seen.empty else seen.empty,
         suspended=frozenset(dm for dm in suspended if sysfs.word(read, f"/sys/block/{dm}/dm/suspended") == "1"),
         views=(views := _views(machine, host)),
         stuck=_stuck(machine, host, views),
         hollow={name: wwid for name, wwid in _hollow(machine, host).items() if name in hollow} if hollow else {},
     )
+
+
+def _empty(read: sysfs.Reader, host: Host) -> frozenset[int]:
+    """The sessions that are logged in and carry nothing of use: disks that have come since the look count, and tapes,
+    changers and optical drives; an array's controller (LUN 0 of some) does not.
+    """
+    bare = [s for s in host.sessions if s.logged_in and not any(p.sid == s.sid for p in host.paths)]
+    if not bare:
+        return frozenset()
+    others = (n for n in read.names(scsi.DEVICES) if sysfs.word(read, f"{scsi.DEVICES}/{n}/device/type") in USEFUL)
+    hosts = {name.partition(":")[0] for name in (*read.names(DISKS), *others)}
+    return frozenset(s.sid for s in bare if str(s.host) not in hosts)
 
 
 def _hollow(machine: Machine, host: Host) -> Mapping[str, str]:
@@ -209,7 +238,9 @@ def _stuck(machine: Machine, host: Host, views: Iterable[multipathd.MapView]) ->
     failed = {p.dev: p.dev_t for v in views for p in v.paths if p.dm_st == "failed" and p.dev in host.readable}
     if not failed:
         return {}
-    log = journalctl.of_units(machine.run, (systemctl.MULTIPATHD,), LINES).splitlines()
+    log: list[str] = []
+    with contextlib.suppress(MpioError):  # no journal: they are stuck all the same
+        log = journalctl.of_units(machine.run, (systemctl.MULTIPATHD,), LINES).splitlines()
     return {
         dev: next((line for line in reversed(log) if f"fail path {dev_t} (operator)" in line), "")
         for dev, dev_t in failed.items()
@@ -223,4 +254,6 @@ def _find_multipaths(machine: Machine, host: Host) -> str:
         return said
     if any(program == "multipath" for program, _ in host.missing_programs):
         return ""
-    return multipath.installed(machine.run).table.get(("defaults", ""), {}).get("find_multipaths", "")
+    with contextlib.suppress(MpioError):  # not installed, or a line that it does not start with
+        return multipath.installed(machine.run).table.get(("defaults", ""), {}).get("find_multipaths", "")
+    return ""

@@ -96,10 +96,12 @@ def _timed(machine: Machine, disks: Iterable[Path]) -> dict[str, tuple[float, ..
 
 
 def _one_a_session(host: Host) -> tuple[Path, ...]:
-    """As few LUNs as have a usable path over every session: the one with most sessions that are left, and again."""
+    """As few LUNs as have a usable path over every session: the one with most sessions that are left, and again. None
+    over a controller in standby: a read there has some arrays move the LUN.
+    """
     of_map: defaultdict[str, list[Path]] = defaultdict(list)
     for path in host.paths:
-        if path.dm and topology.usable(host, path):
+        if path.dm and topology.usable(host, path) and path.checker_state != "ghost":
             of_map[path.dm].append(path)
     left = {p.sid for paths in of_map.values() for p in paths}
     chosen: list[Path] = []

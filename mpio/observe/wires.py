@@ -1,7 +1,8 @@
 """What frames and packets do on the way to the portals: the NICs, the neighbours, and how far a connect comes.
 
 A host on which all is well pays for one `ip addr`, some files, an echo and an ARP probe a pair, and the third of a
-second in which others could answer. Where a portal is silent or a session down, it is asked again and watched.
+second in which others could answer. Where a portal is silent or a session down, it is asked again and watched; where
+NICs may take what is for each other, some blocks are read over each.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import replace
 from itertools import combinations
 
 from mpio import run, sockets
-from mpio.diagnosis import wires_seen
+from mpio.diagnosis import wires as diagnosed
+from mpio.diagnosis import wires_seen, wires_sharing
 from mpio.diagnosis.wires_seen import Place, Way, Wires
 from mpio.errors import MpioError
 from mpio.host import Host, Portal, Session
 from mpio.machine import Machine
-from mpio.observe import wires_ask
+from mpio.observe import wires_ask, wires_reads
 from mpio.observe.wires_ask import Question
 from mpio.site import Site
 from mpio.tools import ip, nft, wires
@@ -51,7 +53,10 @@ def look(machine: Machine, site: Site | None, host: Host) -> Wires:
         sources=_sources(machine, [links[name] for name in named & links.keys()]),
         uptime=wires.uptime(read),
     )
-    return _asked(machine, site, host, (seen, {nic: links[nic] for nic in named & links.keys()}, nic_of))
+    asked = _asked(machine, site, host, (seen, {nic: links[nic] for nic in named & links.keys()}, nic_of))
+    if not any(found.code in wires_sharing.DOUBTFUL for found in diagnosed.findings(site, host, None, asked)):
+        return asked
+    return replace(asked, reads=wires_reads.made(machine, host, nic_of, asked))
 
 
 def _asked(
@@ -65,10 +70,11 @@ def _asked(
     troubled = bool(quiet) or any(not s.logged_in for s in wires_seen.sessions(host, nic_of))
     questions = _questions(links, routes, (*quiet, *lively))
     sizes = {} if site is not None and site.mtu is not None else {at: links[at[0]].mtu for at in lively}
+    used = {at: wires_seen.packet(wires_seen.of_pair(host, nic_of, *at), seen.places) for at in sizes}
     before = wires.refused_back(machine.files)
     with ThreadPoolExecutor(max_workers=2) as beside:
         claims = beside.submit(wires_ask.claims, questions, PATIENT if troubled else wires_ask.ROUND)
-        holes = beside.submit(wires_ask.holes, sizes)
+        holes = beside.submit(wires_ask.holes, sizes, used)
         ways = wires_ask.ways(quiet) if quiet else ()
     after = wires.refused_back(machine.files) if quiet else before
     answered = claims.result() | _neighbours(machine, ways, routes)
@@ -151,8 +157,14 @@ def _places(sessions: Iterable[Session], links: Iterable[Link]) -> dict[int, Pla
         if mine:
             one = mine[0]
             here = socket.inet_ntop(one.family, one.here)
-            places[sid] = Place(names.get(one.bound, f"interface number {one.bound}"), here)
+            places[sid] = Place(names.get(one.bound, f"interface number {one.bound}"), here, _packet(one))
     return places
+
+
+def _packet(one: sockets.Found) -> int:
+    if len(one.info) < sockets.TCP_INFO.size or sockets.parse_info(one).stuck:
+        return 0
+    return wires.largest(one.info, 4 if one.family == socket.AF_INET else 6)
 
 
 def _sources(machine: Machine, links: Iterable[Link]) -> frozenset[str]:

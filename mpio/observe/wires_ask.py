@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mpio import probe
 from mpio.diagnosis.wires_seen import SMALL, Hole, Way
@@ -100,8 +101,11 @@ def _heard(one: socket.socket) -> Iterator[frames.Arp]:
 # -- whole packets -------------------------------------------------------------------------------------------------
 
 
-def holes(wanted: Mapping[tuple[str, Portal], int]) -> tuple[Hole, ...]:
-    """Those of the (NIC, portal) whose echoes of the NIC's full size, not to be fragmented, are lost.
+def holes(
+    wanted: Mapping[tuple[str, Portal], int], used: Mapping[tuple[str, Portal], int] = MappingProxyType({})
+) -> tuple[Hole, ...]:
+    """Those of the (NIC, portal) whose echoes of the NIC's full size, not to be fragmented, are lost. `used` are the
+    sizes of packets of sessions: whether such arrive is asked, too.
 
     A small one must arrive in each of two rounds, and none of three full ones: who answers no echoes at all, or is just
     losing packets, is not meant.
@@ -110,7 +114,8 @@ def holes(wanted: Mapping[tuple[str, Portal], int]) -> tuple[Hole, ...]:
     doubtful = {at: size for at, size in wanted.items() if SMALL in first[at] and size not in first[at]}
     if not doubtful:
         return ()
-    sizes = {at: (SMALL, *((ETHERNET,) if size > ETHERNET else ()), size, size) for at, size in doubtful.items()}
+    between = {at: sorted(n for n in {ETHERNET, used.get(at, 0)} if SMALL < n < doubtful[at]) for at in doubtful}
+    sizes = {at: (SMALL, *between[at], size, size) for at, size in doubtful.items()}
     second = _echoes(sizes, 2 * ROUND)
     lost = (at for at, size in doubtful.items() if SMALL in second[at] and size not in second[at])
     return tuple(Hole(*at, doubtful[at], max(second[at])) for at in sorted(lost))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from mpio.errors import MpioError
 from mpio.tools import unitfile
 from mpio.tools.sysfs import Reader
 
@@ -57,7 +58,7 @@ def claims(reader: Reader, nic: str, hwaddress: str) -> tuple[Claim, ...]:
 def _ifupdown(reader: Reader, nic: str) -> Iterator[Claim]:
     folder = "/etc/network/interfaces.d"
     paths = ["/etc/network/interfaces", *(f"{folder}/{name}" for name in reader.names(folder))]
-    texts = {path: text for path in paths if (text := reader.text(path))}
+    texts = {path: text for path in paths if (text := _text(reader, path))}
     said = {path: parse_interfaces(text) for path, text in texts.items()}
     at_boot = any(fnmatchcase(nic, one.lstrip("/")) for lines in said.values() for one in lines.get("auto", ()))
     hotplug = any(nic in lines.get("allow-hotplug", ()) for lines in said.values())
@@ -86,7 +87,7 @@ def _networkd(reader: Reader, nic: str, mac: str) -> Iterator[Claim]:
             if name.endswith(".network"):
                 files.setdefault(name, f"{folder}/{name}")
     for name in sorted(files):
-        match = [(k, v) for s, k, v in unitfile.parse(reader.text(files[name]) or "") if s == "Match"]
+        match = [(k, v) for s, k, v in unitfile.parse(_text(reader, files[name])) if s == "Match"]
         names = [word for key, value in match if key == "Name" for word in value.split()]
         macs = [word.lower() for key, value in match if key in _MACS for word in value.split()]
         types = [word for key, value in match if key == "Type" for word in value.split()]
@@ -103,7 +104,7 @@ _MACS = ("MACAddress", "PermanentMACAddress")
 def _keyfiles(reader: Reader, nic: str, mac: str) -> Iterator[Claim]:
     for folder in KEYFILES:
         for name in reader.names(folder):
-            said = {(s, k): v for s, k, v in unitfile.parse(reader.text(f"{folder}/{name}") or "")}
+            said = {(s, k): v for s, k, v in unitfile.parse(_text(reader, f"{folder}/{name}"))}
             at, of = said.get(("connection", "interface-name"), ""), said.get(("ethernet", "mac-address"), "").lower()
             if nic == at or mac == of:
                 yield Claim(NETWORK_MANAGER, f"{folder}/{name}")
@@ -116,8 +117,18 @@ def _by_word(reader: Reader, program: str, folders: tuple[str, ...], pattern: st
     for folder in folders:
         for name in reader.names(folder):
             path = f"{folder}/{name}"
-            if (name.endswith(".yaml") or name.startswith("ifcfg-")) and wanted.search(reader.text(path) or ""):
+            if (name.endswith(".yaml") or name.startswith("ifcfg-")) and wanted.search(_text(reader, path)):
                 yield Claim(program, path)
+
+
+def _text(reader: Reader, path: str) -> str:
+    """Nothing of a folder among the files: the programs pass over it, too."""
+    try:
+        return reader.text(path) or ""
+    except MpioError as error:
+        if not isinstance(error.__cause__, IsADirectoryError):
+            raise
+        return ""
 
 
 def _mac(mac: str) -> str:

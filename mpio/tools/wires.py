@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -30,6 +31,10 @@ ERRORS = (
 ARP_KEYS = ("arp_ignore", "arp_announce", "arp_filter")
 REFUSED_BACK = "IPReversePathFilter"  # packets that rp_filter has dropped (TcpExt of /proc/net/netstat)
 _RTF_GATEWAY, _RTF_REJECT = 0x2, 0x200  # of route.h
+# struct tcp_info (linux/tcp.h): options, snd_mss, rcv_mss. Both count data alone, without the room of timestamps.
+_SEGMENT = struct.Struct("=5xB10xII")
+_TIMESTAMPS, _THEIR_ROOM = 0x1, 12
+HEADERS = {4: 40, 6: 60}  # of IP and TCP, by version
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class Link:
     """A network interface, `addresses` with link-local ones. `permanent` is the card's own address where another is in
     use, `others` its further names. `kind` is the kernel's word for what is no plain NIC: bond, bridge, vlan.
 
-    Only of NICs that matter is the rest known: `speed` Mbit/s, `downs` how often the carrier was lost, `errors` and
-    bytes since the NIC is there, `settings` those of ARP as they count, max(all, own).
+    Only of NICs that matter is the rest known: `speed` Mbit/s, `downs` how often the carrier was lost, `errors` since
+    the NIC is there, `settings` those of ARP as they count, max(all, own).
     """
 
     name: str
@@ -60,8 +65,6 @@ class Link:
     downs: int | None = None
     errors: Mapping[str, int] = field(default_factory=dict, hash=False)
     packets: int | None = None
-    received: int | None = None
-    sent: int | None = None
     settings: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
@@ -167,18 +170,31 @@ def whole(read: Reader, link: Link) -> Link:
         downs=number(read, f"{at}/carrier_down_count"),
         errors={name: count for name, count in counted.items() if count},
         packets=number(read, f"{at}/statistics/rx_packets"),
-        received=number(read, f"{at}/statistics/rx_bytes"),
-        sent=number(read, f"{at}/statistics/tx_bytes"),
         settings={
             key: max(number(read, f"{conf}/{key}") or 0, number(read, f"{CONF}/all/{key}") or 0) for key in ARP_KEYS
         },
     )
 
 
+def received(read: Reader, name: str) -> int | None:
+    """Bytes since the NIC is there."""
+    return number(read, f"{CLASS}/{name}/statistics/rx_bytes")
+
+
 def kind(read: Reader, name: str) -> str:
     """`DEVTYPE=bond` of its uevent; empty for a plain NIC."""
     lines = (read.text(f"{CLASS}/{name}/uevent") or "").splitlines()
     return next((line.partition("=")[2] for line in lines if line.startswith("DEVTYPE=")), "")
+
+
+def largest(info: bytes, version: int) -> int:
+    """The largest packet of a connection, IP header and all, by its tcp_info: that it may send, or has seen come; 0
+    where the kernel does not tell.
+    """
+    if len(info) < _SEGMENT.size:
+        return 0
+    options, sends, takes = map(int, _SEGMENT.unpack_from(info))
+    return max(sends, takes) + HEADERS[version] + (_THEIR_ROOM if options & _TIMESTAMPS else 0)
 
 
 # -- /proc/net -----------------------------------------------------------------------------------------------------

@@ -80,5 +80,15 @@ READERS = (
         one("/sys/class/net/eth1/statistics/rx_errors", lambda read: wires.whole(read, Link("eth1", 3))),
         lambda: (b"17\n",),
     ),
+    Reader(
+        "nic-bytes",
+        one("/sys/class/net/eth1/statistics/rx_bytes", lambda read: wires.received(read, "eth1")),
+        lambda: (b"5242880\n",),
+    ),
+    Reader(
+        "tcp-packet",
+        lambda data: [wires.largest(data, version) for version in wires.HEADERS],
+        lambda: (bytes(232), bytes(range(232))),
+    ),
     Reader("packets", _packets, lambda: PACKETS),
 )
