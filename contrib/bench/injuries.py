@@ -11,6 +11,7 @@ from dataclasses import dataclass
 APPS, DB1 = "hydra_apps-a01", "hydra_db-a01"
 TARGET_1 = "iqn.2011-09.dom.homer:01:13611547-b4e6-e4b9-d97b-d1f4df275f58"
 TARGET_2 = "iqn.2011-09.dom.homer:02:0e4f921a-407e-eb9f-9f53-aded8d99a723"
+OLD = "iscsiadm -m node -T iqn.2011-09.dom.homer:03:old"
 PORTAL_1, PORTAL_2 = "10.10.8.90:3260", "10.10.9.90:3260"
 RECORD_1 = f"iscsiadm -m node -T {TARGET_1} -p {PORTAL_1} -I sw-iscsi-0"
 # The LUNs' numbers are 11 to 14 less one: 10 is the first. A disk of the first map, and all of the last one's.
@@ -86,13 +87,12 @@ RECORD_FILE = (
 )
 
 
-def record(*settings: str) -> str:
-    """Settings of the first record, KEY=VALUE, in their place below node.session."""
-    updates = " ".join(f"-n node.session.{s.replace('=', ' -v ')}" for s in settings)
-    return f"{RECORD_1} -o update {updates}"
+def settings(*named: str) -> str:
+    """KEY=VALUE, in their place below node.session, as iscsiadm takes them."""
+    return " ".join(f"-n node.session.{s.replace('=', ' -v ')}" for s in named)
 
 
-# LIO remembers whom it once let in, to be told otherwise before the last session ends.
+# LIO remembers whom it once let in, until it is told otherwise: which it hears only where it does not let in everybody.
 FORGETS = f"for f in /sys/kernel/config/target/iscsi/{TARGET_1}/tpgt_*/attrib/cache_dynamic_acls; do echo 0 >$f; done"
 PRAGUE = ("auth.authmethod=CHAP", "auth.username=prague", "auth.password=nothing-that-it-knows")
 OF_LOGINS = (
@@ -108,19 +108,20 @@ OF_LOGINS = (
     ),
     Injury(
         "CHAP secret wrong",
-        f"{RECORD_1} --logout; lab-san fault chap {TARGET_1} prague session-to-homer; {record(*PRAGUE)}; "
-        f"{RECORD_1} --login || :",
+        f"{RECORD_1} --logout; lab-san fault chap {TARGET_1} prague session-to-homer; "
+        f"{RECORD_1} -o update {settings(*PRAGUE)}; {RECORD_1} --login || :",
         "MP328",
     ),
     Injury(
         "the target does not admit the host",
-        f"{FORGETS}; iscsiadm -m node -T {TARGET_1} --logout; "
-        f"lab-san fault allow {TARGET_1} iqn.2011-09.dom.example:else; iscsiadm -m node -T {TARGET_1} --login || :",
+        f"lab-san fault allow {TARGET_1} iqn.2011-09.dom.example:else; {FORGETS}; "
+        f"iscsiadm -m node -T {TARGET_1} --logout; iscsiadm -m node -T {TARGET_1} --login || :",
         "MP331",
     ),
     Injury(
         "secret in a record that others may read",
-        f"{record(*PRAGUE[1:])}; chmod 644 {RECORD_FILE}",
+        f"{OLD} -p 10.10.8.99:3260,1 -I sw-iscsi-0 -o new; {OLD} -o update {settings(*PRAGUE[1:])}; "
+        "chmod 644 $(find /etc/iscsi/nodes /var/lib/iscsi/nodes -path '*03:old*' -name sw-iscsi-0 2>/dev/null)",
         "MP333",
         fixed=True,
     ),
@@ -228,7 +229,6 @@ EVERY_RECORD = "iscsiadm -m node -o update"
 NAME = "/etc/iscsi/initiatorname.iscsi"
 NETWORKD = "[Match]\\nName=eth1\\n[Network]\\nAddress=10.10.8.20/24\\n"
 D_UNIT, UDEV = "multipathd", "systemd-udevd"
-OLD = "iscsiadm -m node -T iqn.2011-09.dom.homer:03:old"
 OF_HOST = (
     Injury("multipathd stopped", "systemctl stop multipathd.socket multipathd", "MP104", fixed=True),
     Injury("iscsid stopped", "systemctl stop iscsid.socket iscsid", "MP103", fixed=True),
