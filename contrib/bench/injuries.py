@@ -134,9 +134,11 @@ OF_LOGINS = (
     ),
     Injury("session without its record", f"rm {RECORD_FILE}", "MP338", fixed=True),
 )
-# The site drops the LUN, its disks go while somebody has the map open, and then nobody has.
+# A LUN that the site does not name any more is mapped by hand, its disks go while somebody has the map open, and then
+# nobody has.
 LEFT_OVER = (
     f"S={DISKS}; sed -i '/^.[[]lun]]$/{{N;N;/{LAST_WWID}/d}}' /etc/mpio/site.toml; mpio apply --yes >/dev/null; "
+    f"multipath -a {LAST_WWID}; multipath {LAST_WWID} >/dev/null; udevadm settle; "
     f"M=$(readlink -f /dev/disk/by-id/dm-uuid-mpath-{LAST_WWID}); sleep 300 <$M >/dev/null 2>&1 & P=$!; "
     "for d in $S; do echo 1 >/sys/block/$d/device/delete; done; "
     'while [ -n "$(ls /sys/block/${M##*/}/slaves)" ]; do sleep 0.2; done; kill $P'
