@@ -81,6 +81,7 @@ FOLLOWS = {
     "MP323": ("MP532", "MP533", "MP534"),
     # the NIC has a way to this portal as a rule
     "MP337": ("MP201", "MP202", "MP203", "MP224", "MP226", "MP229", "MP230", "MP231", "MP241", "MP245"),
+    "MP401": ("MP450",),
     "MP402": ("MP435",),
     "MP413": ("MP446", "MP505", "MP506", "MP507", "MP520", "MP526"),
     # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
