@@ -62,6 +62,7 @@ def test_every_path_carries_one_of_the_guides_wwids(fresh: Guest) -> None:
     assert counted == [["4", "naa." + lun.wwid[1:]] for lun in sorted(san.GUIDE.luns, key=lambda lun: lun.wwid)]
 
 
+@pytest.mark.nightly
 def test_each_fault_has_its_reverse(fresh: Guest) -> None:
     connect = "import socket; socket.create_connection(('10.10.9.90', 3260), 2)"
     target = san.GUIDE.targets[1].name
@@ -128,6 +129,7 @@ def test_another_san_over_ipv6_is_there_again_after_a_reboot(boot: Boot) -> None
     assert {line.split()[1] for line in own.check("sh", "-c", WWIDS).splitlines()} == wwids
 
 
+@pytest.mark.nightly
 def test_a_guest_that_dies_is_lost_and_no_exit_code(boot: Boot) -> None:
     own = boot(san.GUIDE)
     with pytest.raises(GuestLost):
@@ -153,6 +155,7 @@ def test_a_site_file_is_rehearsed(release: str, boot: Boot) -> None:
     assert all(thing in said for thing in ("eth1", "eth2", "10.10.8.90:3260", "[fd00:7::90]:3261")), said
 
 
+@pytest.mark.nightly
 def test_what_mpio_asks_is_what_the_lab_records(guest: Guest) -> None:
     host = hosts.applied(guest)
     for verb in (("status",), ("plan",), ("verify",)):

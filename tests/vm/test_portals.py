@@ -38,7 +38,6 @@ def logged_out(host: Prague, target: str) -> None:
     host.sh(f"iscsiadm -m node -T {target} --logout")
 
 
-@pytest.mark.everywhere
 def test_dead_portals_cost_seconds_and_are_named(bare: Prague) -> None:
     bare.sh("ip -n san addr add 10.10.9.92/24 dev san2")
     bare.fault("silence", "10.10.9.92:3260")

@@ -34,7 +34,6 @@ def mend(host: Prague) -> None:
     host.mpio("verify", "--wait", "90")
 
 
-@pytest.mark.everywhere
 def test_drift_of_every_kind_is_named_and_mended_at_once(applied: Prague) -> None:
     for script, _ in DRIFT.values():
         applied.sh(script)
@@ -74,7 +73,6 @@ def paths_to(host: Prague, iface: str, portal: str) -> dict[str, str]:
     return {map_of[name]: name for name, disk in seen["disks"].items() if disk["sid"] == sid}
 
 
-@pytest.mark.everywhere
 def test_a_session_and_a_lun_that_are_lost_are_named_and_come_back(applied: Prague) -> None:
     unmapped = [paths_to(applied, f"sw-iscsi-{n}", "10.10.9.90:3260")["hydra_db-a03"] for n in (0, 1)]
     applied.fault("unmap", TARGETS[1], "13")
@@ -105,7 +103,6 @@ def test_a_path_that_a_hand_failed_is_named_and_taken_again(applied: Prague) -> 
     applied.until(f"multipathd show paths raw format '%d %t %T' | grep -qx '{failed} *active *ready *'", 30)
 
 
-@pytest.mark.everywhere
 def test_a_link_that_is_down_is_named_at_once_and_its_return_suffices(applied: Prague) -> None:
     applied.fault("link-down", "san1")
     down = applied.mpio("verify", "-o", "json", exits=4)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from mpio.lab import san
 from mpio.lab.guest import Guest
 from vm import hosts
@@ -94,7 +92,6 @@ def is_the_truth(host: Prague) -> Any:
     return status
 
 
-@pytest.mark.everywhere
 def test_status_says_what_the_kernel_says(guest: Guest) -> None:
     host = hosts.bare(guest)
     host.san(LAYOUT)
