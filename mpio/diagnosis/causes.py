@@ -87,6 +87,7 @@ FOLLOWS = {
     # A NIC that is down takes its subnet's route along: what comes from there over another one has no way back.
     "MP224": ("MP201", "MP202", "MP203", "MP229", "MP230", "MP231", "MP245"),
     "MP431": ("MP432",),
+    "MP439": ("MP450",),
     "MP440": ("MP413", "MP515", "MP526"),
     "MP513": ("MP430",),
     "MP515": ("MP526",),
