@@ -67,6 +67,11 @@ MEMBERS = {
         "",
     ),
 }
+# udev wakes volume group and array when their disks come back with the login; they are put to sleep again.
+ASLEEP = (
+    "udevadm settle; systemctl list-jobs --plain | grep -q lvm-activate && exit 1; "
+    f"vgchange -qq -an vg0; mdadm -q --stop --scan; [ $(dmsetup info -c --noheadings -o open {NAME}) = 0 ]"
+)
 NIC = "cat /sys/class/iscsi_session/$(readlink -f /sys/block/DISK | grep -o 'session[0-9]*')/ifacename"
 
 
@@ -212,6 +217,7 @@ def test_a_part_of_what_is_not_active_is_kept_for_it(applied: Prague, who: str) 
     applied.mpio("logout", "--yes")
     applied.mpio("login", "--yes", exits=None)
     applied.mpio("verify", "--wait", "90")
+    applied.until(ASLEEP)
     applied.mpio("lun", "remove", NAME, "--yes", "--force", "MP408")
 
 
