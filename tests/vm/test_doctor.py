@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +64,7 @@ def test_a_big_host_that_is_healthy_is_looked_over_in_three_times_what_status_ta
     for _ in range(ROUNDS):
         for verb, seconds in took.items():
             seconds.append(host.mpio(verb, "-o", "json", timeout=300).seconds)
-    status, doctor = (statistics.median(seconds) for seconds in took.values())
+    status, doctor = map(min, took.values())  # whatever else the machine does only adds to them
     with capsys.disabled():
         sys.stdout.write(f"\nstatus {status:.2f} s, doctor {doctor:.2f} s: {doctor / status:.2f} times\n")
     assert doctor < TIMES * status, took
