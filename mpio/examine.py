@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mpio import diagnosis, observe, plan, topology
 from mpio.diagnosis import causes, conf
@@ -61,6 +61,5 @@ def _looked(machine: Machine, site: Site | None, look: observe.Look) -> Exam:
     made = plan.steps(site, seen) if site else None
     judged = topology.luns(site, seen, made.pairs if made else None)
     of_areas, blind = evidence.look(machine, site, seen)
-    seen = replace(seen, blind=(*seen.blind, *blind))
-    found = diagnosis.findings(site, seen, made, judged, of_areas)
+    found = (*diagnosis.findings(site, seen, made, judged, of_areas), *blind)
     return Exam(seen, made, judged, causes.folded(found, causes.ways(seen, made, judged)))

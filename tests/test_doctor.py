@@ -115,7 +115,9 @@ def test_a_line_that_ends_every_program_of_multipath_is_found(
     def look(_machine: object, _site: object, far: observe.Look, *_: object) -> Host:
         if also_here or far is not observe.Look.HERE:
             raise SEGFAULT
-        return HOST
+        return replace(
+            HOST, units=tuple(replace(u, active="failed") if "multipathd" in u.name else u for u in HOST.units)
+        )
 
     fatal = replace(diagnosis.Seen().conf, fatal=f"{MULTIPATH_CONF} line 2")
     monkeypatch.setattr(observe, "host", look)
@@ -123,6 +125,9 @@ def test_a_line_that_ends_every_program_of_multipath_is_found(
     monkeypatch.setattr(evidence, "look", lambda *_: (diagnosis.Seen(conf=fatal), ()))
     document = run("doctor", "-o", "json")
     assert (document.json["findings"][0]["code"], document.code) == ("MP525", 4)
+    # nor is what can be seen then a ground for the plan's steps
+    refused = run("doctor", "--fix", "MP104", "--yes", "-o", "json")
+    assert (refused.code, refused.json.get("error", {}).get("code")) == ((4, None) if also_here else (1, "MP525"))
     # any other program that fails is no reason to judge the host as if it had no site file
     monkeypatch.setattr(observed, "look", lambda *_: diagnosis.Seen().conf)
     failed = run("doctor", "-o", "json")

@@ -26,7 +26,9 @@ def test_an_area_that_cannot_look_silences_no_other(monkeypatch: pytest.MonkeyPa
     machine = Machine(Mock(), Files(str(tmp_path)))
     seen, blind = evidence.look(machine, None, fakes.guide_host())
     assert (seen.disks, seen.wires) == (lost, none.wires)
-    assert blind == ("more of the network: `ip neigh` ended with 255",)
+    assert [(f.code, f.subject, f.detail) for f in blind] == [
+        ("MP141", "more of the network", "`ip neigh` ended with 255")
+    ]
     monkeypatch.setattr(wires, "look", Mock(side_effect=NotAllowed("no", "")))
     with pytest.raises(NotAllowed):  # what ends the whole verb still does
         evidence.look(machine, None, fakes.guide_host())

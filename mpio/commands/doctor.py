@@ -67,8 +67,11 @@ def _fix(call: Call, code: str, yes: bool) -> int:
         away.mend(call.machine, call.console.say)
         exam = examine.host(call.machine, site)
         here = any(code in (c.finding.code, *(s.code for s in c.symptoms)) for c in exam.causes)
-        if here and exam.plan is not None and code not in mending.ANYWHERE:
-            guard.refuse(exam.plan.refused)  # the steps are the plan's, which apply would not begin
+        if here and code not in mending.ANYWHERE:  # the steps are the plan's, which apply would not begin
+            if exam.plan is None:
+                guard.forbid(c.finding for c in exam.causes if c.finding.code == "MP525")
+            else:
+                guard.refuse(exam.plan.refused)
         if here and not yes:
             for step in steps(site, exam.host, exam.plan) if not call.console.json else ():
                 call.console.step(step)

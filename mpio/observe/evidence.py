@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from mpio import diagnosis
 from mpio.errors import MissingProgram, ProgramFailed, UnreadableOutput
+from mpio.findings import Finding, finding
 from mpio.host import Host
 from mpio.machine import Machine
 from mpio.observe import boots, conf, disks, logins, wires
@@ -15,12 +16,10 @@ from mpio.site import Site
 _T = TypeVar("_T")
 
 
-def look(machine: Machine, site: Site | None, host: Host) -> tuple[diagnosis.Seen, tuple[str, ...]]:
-    """What each area asks of a host that has been looked at, and what could not be asked: one that cannot look does not
-    silence the others.
-    """
+def look(machine: Machine, site: Site | None, host: Host) -> tuple[diagnosis.Seen, tuple[Finding, ...]]:
+    """What each area asks of a host that has been looked at, and which could not: it does not silence the others."""
     asked = (machine, site, host)
-    blind: list[str] = []
+    blind: list[Finding] = []
     with ThreadPoolExecutor(max_workers=5) as pool:
         of_boots, of_conf = pool.submit(boots.look, *asked), pool.submit(conf.look, *asked)
         of_disks, of_logins = pool.submit(disks.look, *asked), pool.submit(logins.look, *asked)
@@ -36,11 +35,11 @@ def look(machine: Machine, site: Site | None, host: Host) -> tuple[diagnosis.See
     return seen, tuple(blind)
 
 
-def _said(area: Future[_T], nothing: _T, what: str, blind: list[str]) -> _T:
+def _said(area: Future[_T], nothing: _T, what: str, blind: list[Finding]) -> _T:
     try:
         return area.result()
     except (MissingProgram, ProgramFailed, UnreadableOutput) as error:
-        blind.append(f"{what}: {error.message}")
+        blind.append(finding("MP141", what, error.message))
         return nothing
 
 

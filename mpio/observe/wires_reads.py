@@ -62,9 +62,8 @@ def _read(machine: Machine, nics: Iterable[str], disks: Iterable[str], limit: fl
     if not block or limit <= 0:
         return 0, {}
     places = {dev: f"{machine.files.root}/dev/{dev}" for dev, size in blocks.items() if size == block}
-    command = scsi.READ[:7] + (BYTES // block).to_bytes(2, "big") + scsi.READ[9:]
     before = {nic: wires.received(machine.files, nic) for nic in nics}
-    replies = sgio.replies(places, (Question(command, BYTES, timed=True),) * TIMES, limit)
+    replies = sgio.replies(places, (Question(scsi.read(BYTES // block), BYTES, timed=True),) * TIMES, limit)
     after = {nic: wires.received(machine.files, nic) for nic in nics}
     size, ended = BYTES * sum(bool(r.seconds) for some in replies.values() for r in some), len(replies) == len(places)
     if ended and not size:

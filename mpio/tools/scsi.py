@@ -31,6 +31,11 @@ _ILLEGAL_REQUEST, _NOT_SUPPORTED = 0x05, 0x25
 _FIXED, _DESCRIPTORS = (0x70, 0x71), (0x72, 0x73)
 
 
+def read(blocks: int) -> bytes:
+    """READ (10) of so many of the first blocks, fewer than 65,536."""
+    return READ[:7] + blocks.to_bytes(2, "big") + READ[9:]
+
+
 def rescan(path: Path, why: str) -> Write:
     """Have the kernel ask this one disk again, for its size too; nothing else of its session is looked at."""
     return Write(Part.MULTIPATH, why, f"{DEVICES}/{path.hctl}/device/rescan", "1\n", None)
