@@ -306,14 +306,4 @@ KINDS = (
         evidence="the times of the running kernel's image and of multipath's files",
         reference="multipath-tools-boot README.Debian; dracutdevs/dracut#1578",
     ),
-    Kind(
-        "MP141",
-        Severity.WARNING,
-        "could not look at {subject}",
-        "A program that this look needs failed, or said what mpio cannot read. The rest was looked at all the same; "
-        "what depends on this is not judged, so that nothing said of it is no good news.",
-        "run the program of the detail by hand and mend what it complains of; mpio doctor -v shows each",
-        evidence="how the program ended",
-        reference="mpio(8), doctor",
-    ),
 )

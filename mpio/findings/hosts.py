@@ -104,4 +104,14 @@ KINDS = (
         evidence="the site file: no [[watch.alert]], while the watcher's unit is installed",
         reference="mpio-site(5), watch.alert",
     ),
+    Kind(
+        "MP141",
+        Severity.WARNING,
+        "could not look at {subject}",
+        "A program that this look needs failed, or said what mpio cannot read. The rest was looked at all the same; "
+        "what depends on this is not judged, so that nothing said of it is no good news.",
+        "run the program of the detail by hand and mend what it complains of; mpio doctor -v shows each",
+        evidence="how the program ended",
+        reference="mpio(8), doctor",
+    ),
 )
