@@ -30,6 +30,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("release", [releases.DEFAULT.name, *others])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Guests of another release come before the first's, and all of them last: workers take each other's work from
+    its end, so that one worker keeps what it begins with and a second guest of that release is never booted.
+    """
+
+    def turn(item: pytest.Item) -> int:
+        if not isinstance(item, pytest.Function) or not FIXTURES & set(item.fixturenames):
+            return 0
+        return 2 if item.callspec.params["release"] == releases.DEFAULT.name else 1
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def guests() -> Iterator[Callable[[str], Guest]]:
     """A guest of each release, booted when the first test wants it, with the guide's SAN and the project."""

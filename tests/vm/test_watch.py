@@ -54,6 +54,7 @@ def of(events: list[dict[str, Any]], name: str, **keys: object) -> list[dict[str
     return [e for e in events if e["event"] == name and keys.items() <= e.items()]
 
 
+@pytest.mark.nightly
 def test_each_loss_is_told_with_its_cause(applied: Prague) -> None:
     """A path failed by hand, a session that its target ended, a NIC taken offline, a daemon restarted, a second
     watcher beside it.
