@@ -37,8 +37,6 @@ from mpio.tools import (
 LIMIT = 2.0  # seconds for all that disks are asked
 AGAIN = 2.0  # seconds after which what may pass is looked at once more
 LINES = 1000  # of a log
-DISKS = "/sys/class/scsi_disk"
-USEFUL = frozenset({"1", "5", "7", "8"})  # peripheral device types of SPC-4, 6.4.2
 MANY = 20  # errors: every disk begins with a few
 _CONFLICT = re.compile(r"sd (\d+:\d+:\d+:\d+): .*reservation conflict", re.IGNORECASE)
 
@@ -196,15 +194,12 @@ def _again(machine: Machine, seen: Disks, host: Host, until: float) -> Disks:
 
 
 def _empty(read: sysfs.Reader, host: Host) -> frozenset[int]:
-    """The sessions that are logged in and carry nothing of use: disks that have come since the look count, and tapes,
-    changers and optical drives; an array's controller (LUN 0 of some) does not.
-    """
+    """The sessions that are logged in and carry nothing of use; what has come since the look counts."""
     bare = [s for s in host.sessions if s.logged_in and not any(p.sid == s.sid for p in host.paths)]
     if not bare:
         return frozenset()
-    others = (n for n in read.names(scsi.DEVICES) if sysfs.word(read, f"{scsi.DEVICES}/{n}/device/type") in USEFUL)
-    hosts = {name.partition(":")[0] for name in (*read.names(DISKS), *others)}
-    return frozenset(s.sid for s in bare if str(s.host) not in hosts)
+    hosts = sysdisk.hosts_of_use(read)
+    return frozenset(s.sid for s in bare if s.host not in hosts)
 
 
 def _hollow(machine: Machine, host: Host) -> Mapping[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mpio.tools import vpd
+from mpio.tools import scsi, vpd
 from mpio.tools.sysfs import Reader, number, word
 
+_DISKS = "/sys/class/scsi_disk"
+_USEFUL = frozenset({"1", "5", "7", "8"})  # peripheral device types of SPC-4, 6.4.2
 _RETRIED = 16  # digits of a counter: the kernel's are of 32 bits
 
 
@@ -52,3 +54,10 @@ def errors(read: Reader, dev: str) -> int:
 def place(read: Reader, dev: str) -> str:
     """Where a block device is among the kernel's devices: `../devices/pci0000:00/…/ata1/host0/…/block/sda`."""
     return read.target(f"/sys/block/{dev}")
+
+
+def hosts_of_use(read: Reader) -> frozenset[int]:
+    """The SCSI hosts with disks, tapes, changers or optical drives; an array's controller (LUN 0 of some) is none."""
+    others = (n for n in read.names(scsi.DEVICES) if word(read, f"{scsi.DEVICES}/{n}/device/type") in _USEFUL)
+    said = (name.partition(":")[0] for name in (*read.names(_DISKS), *others))
+    return frozenset(int(one) for one in said if one.isdigit())
