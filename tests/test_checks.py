@@ -73,6 +73,7 @@ def opened(host: Host) -> Host:
 
 
 SAME_SUBNET = replace(HOST, nics=(NIC_1, replace(NIC_2, addresses=("10.10.8.15/24",))))
+UDEVD = Unit("systemd-udevd.service", "loaded", "inactive", "static")
 LATER = "/etc/sysctl.d/zzz.conf"
 Case = tuple[str, Site, Host, str, str]
 OFF = Offline("eth1", frozenset({str(NEAR)}), "moe", "2026-11-21T18:00:00+00:00")
@@ -85,6 +86,7 @@ CASES: list[Case] = [
     ("MP106", SITE, replace(HOST, missing_modules=("iscsi_tcp",)), "iscsi_tcp", ""),
     ("MP109", SITE, replace(HOST, stale_lock=True), "/run/lock/iscsi/lock.write", ""),
     ("MP108", SITE, unit("iscsid.service", load="not-found"), "iscsid.service", ""),
+    ("MP135", SITE, replace(HOST, units=(*HOST.units, UDEVD)), "systemd-udevd.service", "it is inactive"),
     ("MP201", SITE, replace(HOST, nics=(NIC_2,)), "eth1", "iface sw-iscsi-0 is bound to it"),
     ("MP202", SITE, nic(addresses=("fd00::1/64",)), "eth1", "its addresses: fd00::1/64"),
     ("MP203", SITE, nic(carrier=False), "eth1", "carrier is 0"),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree
 
-from mpio import plan
+from mpio import checks, plan
 from mpio.diagnosis import boots, boots_ground, boots_records
 from mpio.diagnosis.boots_seen import Boots, Check, Daemon, Failed, Image, Made, Nic, Place, Service
 from mpio.files import Files
@@ -24,7 +24,7 @@ from mpio.host import Answer, Host, Pair, Portal, Unit, User
 from mpio.host import Path as Disk
 from mpio.machine import Machine
 from mpio.observe import boots as edge
-from mpio.observe import boots_files, boots_units
+from mpio.observe import boots_files, boots_units, configured
 from mpio.observe import boots_ground as ground_edge
 from mpio.plan.shape import INITIATOR_NAME
 from mpio.program import Done
@@ -167,7 +167,6 @@ def test_the_order_of_a_changed_unit() -> None:
         (Boots(bans=(Ban("dm_multipath", "install", "f line 1", "x"),)), "MP116", "dm_multipath"),
         (Boots(kernel="6.1.0"), "MP137", "6.1.0"),
         (Boots(startup="iscsid.startup = /x: /x is not there"), "MP134", "/etc/iscsi/iscsid.conf"),
-        (Boots(udevd="inactive"), "MP135", "systemd-udevd.service"),
         (Boots(image=Image("/boot/i", ("multipathd",))), "MP136", "/boot/i"),
         (Boots(image=Image("/boot/i", (), "/etc/multipath.conf")), "MP140", "/boot/i"),
     ],
@@ -584,12 +583,15 @@ def test_another_build_of_iscsid(tree: Tree) -> None:
 
 
 def test_udevd_is_asked_for_only_where_its_group_is_gone(tree: Tree) -> None:
-    (tree.root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
-    assert boots_units.udevd(machine(tree)) == ""
+    assert configured.without_udevd(machine(tree), HOST) == HOST
     (tree.root / "sys/fs/cgroup/system.slice/systemd-udevd.service/cgroup.procs").unlink()
-    name = "systemd-udevd.service"
+    name = systemctl.UDEVD
     run = shown(systemctl.show([name]), Id=name, Names=name, LoadState="loaded", ActiveState="inactive")
-    assert boots_units.udevd(machine(tree, run)) == "inactive"
+    host = configured.without_udevd(machine(tree, run), HOST)
+    assert ("MP135", name) in [(f.code, f.subject) for f in checks.before(SITE, host, plan.steps(SITE, host))]
+    (tree.root / "run/systemd/system/.keep").unlink()
+    (tree.root / "run/systemd/system").rmdir()  # another init: its udevd is in no group
+    assert configured.without_udevd(machine(tree), HOST) == HOST
 
 
 @pytest.mark.parametrize(

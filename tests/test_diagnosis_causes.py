@@ -233,6 +233,15 @@ def test_broken_sessions_are_of_what_mends_sessions(part: Finding, symptoms: set
     assert bool(found[part.code]) == bool(symptoms)
 
 
+def test_disks_that_never_came_are_of_udevd_and_not_of_the_array() -> None:
+    """Who loads their driver is gone (lab, udevd and its sockets stopped before the login)."""
+    none = replace(HOST, paths=(), maps=())
+    assert "MP308" in explained(of(none))
+    found = explained(of(none, finding("MP135", "systemd-udevd.service")))
+    assert found.keys() == {"MP135"}
+    assert {"MP308", "MP401"} <= found["MP135"]
+
+
 def test_a_map_that_is_missing_is_of_what_makes_maps() -> None:
     host = replace(
         HOST,

@@ -28,6 +28,9 @@ def of_host(host: Host) -> Iterator[Finding]:
     """What holds for any host, whatever its site says."""
     if host.stale_lock:
         yield finding("MP109", "/run/lock/iscsi/lock.write")
+    udevd = host.unit(systemctl.UDEVD)
+    if udevd is not None and udevd.load == "loaded" and udevd.active in ("inactive", "failed"):
+        yield finding("MP135", udevd.name, f"it is {udevd.active}")
     for what in host.blind:
         yield finding("MP101", what)
 

@@ -80,8 +80,6 @@ def _order(host: Host, seen: Boots) -> Iterator[Finding]:
 def _failed(seen: Boots) -> Iterator[Finding]:
     for one in seen.failed:
         yield finding("MP114" if one.unit.startswith("mpio-") else "MP113", one.unit, _how(one))
-    if seen.udevd:
-        yield finding("MP135", "systemd-udevd.service", f"it is {seen.udevd}")
 
 
 def _how(one: Failed) -> str:

@@ -116,7 +116,6 @@ class Boots:
     failed: tuple[Failed, ...] = ()
     daemons: tuple[Daemon, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
-    udevd: str = ""
     bans: tuple[Ban, ...] = ()
     kernel: str = ""
     startup: str = ""

@@ -77,6 +77,7 @@ FOLLOWS = {
     "MP201": ("MP245",),
     "MP213": ("MP201", "MP224", "MP229", "MP230", "MP243", "MP245"),
     "MP306": ("MP119",),
+    "MP308": ("MP135",),
     "MP309": ("MP243",),
     "MP323": ("MP532", "MP533", "MP534"),
     # the NIC has a way to this portal as a rule
@@ -95,7 +96,7 @@ FOLLOWS = {
 }
 WHOLE = frozenset(
     {
-        *("MP102", "MP106", "MP116", "MP118", "MP119", "MP120", "MP137"),
+        *("MP102", "MP106", "MP116", "MP118", "MP119", "MP120", "MP135", "MP137"),
         *parts.UNREACHED,
         *("MP323", "MP336", "MP338", "MP413", "MP430", "MP446"),
         *("MP505", "MP506", "MP507", "MP515", "MP520", "MP525", "MP526"),

@@ -247,16 +247,6 @@ KINDS = (
         reference="open-iscsi usr/iscsid_req.c (iscsid_startup)",
     ),
     Kind(
-        "MP135",
-        Severity.ERROR,
-        "udevd does not run",
-        "No new disk gets its names and properties: multipathd sees no path that comes, and a map that is made anew "
-        "never appears in /dev.",
-        "systemctl start systemd-udevd.service; then look at journalctl -u systemd-udevd",
-        evidence="its control group, and systemctl show: ActiveState",
-        reference="systemd-udevd(8)",
-    ),
-    Kind(
         "MP136",
         Severity.ERROR,
         "{subject} cannot bring up the host's own LUN by multipath",

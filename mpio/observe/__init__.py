@@ -108,7 +108,8 @@ def _whole(machine: Machine, site: Site | None, seen: Host, look: Look, blind: l
             users = (*users, *inuse.claims(machine.files, seen))
             seen = replace(seen, users=users, members=inuse.members(machine.files, seen))
     seen = replace(seen, stale_lock=iscsilock.stale(machine.files))
-    seen = configured.routed(machine, site, configured.timed(machine, configured.files(machine, site, seen)))
+    seen = configured.without_udevd(machine, configured.files(machine, site, seen))
+    seen = configured.routed(machine, site, configured.timed(machine, seen))
     if site is None:
         return seen
     seen = configured.secrets(machine, site, seen, blind)

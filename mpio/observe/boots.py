@@ -27,7 +27,6 @@ def look(machine: Machine, site: Site | None, host: Host) -> Boots:
         failed=boots_units.failed(machine, host),
         daemons=(daemons := boots_units.daemons(read)),
         versions=boots_units.versions(machine, daemons),
-        udevd=boots_units.udevd(machine),
         bans=boots_ground.bans(read),
         kernel=boots_ground.lost_modules(read),
         startup=boots_ground.startup(read, host),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from mpio.diagnosis.boots import SOCKETS
 from mpio.diagnosis.boots_seen import Check, Daemon, Failed, Service
@@ -13,15 +13,12 @@ from mpio.files import Files
 from mpio.host import Host, Unit
 from mpio.machine import Machine
 from mpio.plan import ground
-from mpio.tools import iscsidb, journalctl, systemctl, unitfile
-from mpio.tools.sysfs import Reader, word
+from mpio.tools import cgroup, iscsidb, journalctl, systemctl, unitfile
+from mpio.tools.sysfs import word
 
-UDEVD = "systemd-udevd.service"
-GROUPS = ("/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice")
 PID_FILES = {"iscsid": "/run/iscsid.pid", "multipathd": "/run/multipathd.pid"}
 OWN = (systemctl.WATCH, systemctl.EVENT, systemctl.EVENT_PATH, systemctl.ONLINE, systemctl.ROUTES)
 LINES = 20  # of a unit's journal: the last that its program said is among them
-BOOTED = "/run/systemd/system"  # there while systemd runs the host (sd_booted(3))
 
 
 def services(read: Files, names: Iterable[str]) -> tuple[Service, ...]:
@@ -94,7 +91,7 @@ def daemons(read: Files) -> tuple[Daemon, ...]:
     """What iscsid and multipathd run, as the kernel has it; only root may look."""
     found = []
     for name, file in PID_FILES.items():
-        pids = [word(read, file), *_in_group(read, f"{name}.service")]
+        pids = [word(read, file), *cgroup.pids(read, f"{name}.service")]
         exes = ((pid, read.target(f"/proc/{pid}/exe")) for pid in pids if pid.isdigit())
         for pid, exe in exes:
             path = exe.removesuffix(" (deleted)")
@@ -102,11 +99,6 @@ def daemons(read: Files) -> tuple[Daemon, ...]:
                 found.append(Daemon(name, int(pid), path, exe != path))
                 break
     return tuple(found)
-
-
-def _in_group(read: Reader, unit: str) -> Iterator[str]:
-    for top in GROUPS:
-        yield from (read.text(f"{top}/{unit}/cgroup.procs") or "").split()
 
 
 def versions(machine: Machine, running: Iterable[Daemon]) -> dict[str, str]:
@@ -130,17 +122,6 @@ def _version(machine: Machine, path: str) -> str:
     except MpioError:
         return ""
     return said[-1] if said else ""
-
-
-def udevd(machine: Machine) -> str:
-    """How its unit stands where it does not run; empty where it does, and where there is no systemd to ask."""
-    read = machine.files
-    if not os.path.isdir(read.root + BOOTED):
-        return ""
-    if any(read.names(f"{top}/{UDEVD}") for top in GROUPS) or not any(read.names(top) for top in GROUPS):
-        return ""
-    unit = systemctl.units(machine.run, (UDEVD,))[0]
-    return unit.active if unit.load == "loaded" and unit.active in ("inactive", "failed") else ""
 
 
 def startup_lacks(read: Files, command: str) -> str:

@@ -15,10 +15,11 @@ from mpio.plan import ground, iscsi, maps, timer
 from mpio.plan.shape import INITIATOR_NAME, ISCSID_CONF, MULTIPATH_CONF, MULTIPATH_DROP_IN, ROUTES_UNIT, SYSCTL_DROP_IN
 from mpio.site import Chap, Site
 from mpio.step import Step, Write
-from mpio.tools import ip, iscsidb, multipath, multipathd, sysctl, sysfs, systemctl
+from mpio.tools import cgroup, ip, iscsidb, multipath, multipathd, sysctl, sysfs, systemctl
 
 # RHEL's unit has the condition, and its multipathd takes no device without the file.
 UNIT_FILES = tuple(f"{folder}/systemd/system/multipathd.service" for folder in ("/etc", "/usr/lib", "/lib"))
+BOOTED = "/run/systemd/system"  # there while systemd runs the host (sd_booted(3))
 MODULES = ("iscsi_tcp", "dm_multipath")
 PROGRAMS = ("iscsiadm", "multipath", "multipathd", "dmsetup", "ip", "systemctl", "udevadm")
 
@@ -82,6 +83,14 @@ def timed(machine: Machine, seen: Host) -> Host:
     if seen.files.get(timer.TIMER) is None:
         return seen
     return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.ONLINE_TIMER, systemctl.ONLINE))))
+
+
+def without_udevd(machine: Machine, seen: Host) -> Host:
+    """With udevd's unit where systemd runs the host and udevd does not: only then systemd is asked."""
+    read = machine.files
+    if not os.path.isdir(read.root + BOOTED) or not cgroup.is_gone(read, systemctl.UDEVD):
+        return seen
+    return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.UDEVD,))))
 
 
 def _loose(path: str, bits: int = 0o022) -> bool:

@@ -13,6 +13,7 @@ from mpio.program import Run
 
 ISCSID = "iscsid.service"
 MULTIPATHD = "multipathd.service"
+UDEVD = "systemd-udevd.service"
 LOGIN_UNITS = ("open-iscsi.service", "iscsi.service")  # Debian's name, RHEL's (on Debian an alias)
 NETWORK_UNITS = ("networking.service", "systemd-networkd.service", "NetworkManager.service")
 ROUTES = "mpio-routes.service"  # mpio's own, as these
