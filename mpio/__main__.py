@@ -14,14 +14,29 @@ def main() -> int:
         # closed: who closed it wants nothing of it
         return _written(1, f"mpio {__version__}\n") if sys.stdout else 0
     try:
+        return _called()
+    except KeyboardInterrupt:  # while modules load, for then nobody else catches it
+        return _failed(130, "interrupted", "run the same verb again")
+
+
+def _called() -> int:
+    try:
         from mpio import cli
     except (OSError, MemoryError, ImportError, SystemError) as error:
         # What turns errors into words could not be loaded itself.
-        if sys.stderr:
-            _written(2, f"mpio: cannot be loaded: {error!r}\n  look at the limits (ulimit -a)\n")
-        return 1
-
+        return _failed(1, f"cannot be loaded: {error!r}", "look at the limits (ulimit -a)")
     return cli.main(sys.argv[1:])
+
+
+def _failed(code: int, what: str, way: str) -> int:
+    """The end of a call that came to no verb. Nagios knows four codes, and reads stdout."""
+    if "--nagios" in sys.argv:
+        if sys.stdout:
+            _written(1, f"MPIO UNKNOWN - {what}\n")
+        return 3
+    if sys.stderr:
+        _written(2, f"mpio: {what}\n  {way}\n")
+    return code
 
 
 def _written(fd: int, text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from mpio import fault, inherited
 from mpio.console import Console
-from mpio.errors import Exit, Interrupted, MpioError
+from mpio.errors import Exit, Interrupted, MpioError, OutputLost
 from mpio.shortage import of as shortage_of
 
 # The verbs that machines call, with the options they give them: for these the command tree is not built, which costs
@@ -29,8 +29,17 @@ QUICK = {
 }
 # Set by the scripts of contrib/completion: the words of that kind are printed, and nothing else is done.
 COMPLETE = "_MPIO_COMPLETE"
+UNKNOWN = 3  # of Nagios
 LAST = b"mpio: there is not enough memory\n  free some, or raise the limit (ulimit -v, MemoryMax= of a unit)\n"
 SHARED = {"-o": "output", "--output": "output", "--site": "site", "--color": "color"}
+VALUED = ("--site", "--color", "--record")  # the word behind one of these is its own, whatever it looks like
+# The verbs of two words. Their modules have them too, but to name a call that failed nothing is imported.
+FAMILIES = {
+    "iface": ("list", "add", "remove"),
+    "lun": ("list", "add", "resize", "remove", "rescan", "adopt"),
+    "multipath": ("render",),
+    "lab": ("demo", "rehearse", "up", "run", "record", "down"),
+}
 
 
 def main(argv: list[str]) -> int:
@@ -45,7 +54,7 @@ def main(argv: list[str]) -> int:
         if short is None:
             raise
     if short is not None:  # said here, where all that the failed call held is free again
-        _said(_console(argv), _verb(argv), short)
+        code = _said(argv, short)
     _flush()
     return code
 
@@ -62,7 +71,8 @@ def _flush() -> None:
 
 def _main(argv: list[str]) -> int:
     inherited.set_right()
-    # A closed descriptor is None in Python: who closed it wants nothing of it.
+    # A closed descriptor is None in Python: who closed it has nothing to say, and wants nothing of it.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     if os.geteuid() == 0:  # who is not root is told no secret
@@ -75,17 +85,16 @@ def _main(argv: list[str]) -> int:
             signal.signal(number, signal.default_int_handler)
     threading.excepthook = _of_a_thread
     sys.excepthook = partial(_of_ours, argv)  # where nobody catches: what calls `main` in Python sees the error itself
-    verb, console = _verb(argv), _console(argv)
     try:
-        code = _run(argv, verb)
-        console.flush()
+        code = _run(argv, _verb(argv))
+        Console().flush()
         return code
     except MpioError as error:
-        return _said(console, verb, error)
+        return _said(argv, error)
     except KeyboardInterrupt:
-        return _said(console, verb, Interrupted())
+        return _said(argv, Interrupted())
     except BrokenPipeError:
-        # Whoever read our output has gone; what was done is done.
+        # Whoever read a stream, or what is said on the way, has gone; what was done is done.
         _into_nothing(sys.stdout)
         return int(Exit.COULD_NOT)
 
@@ -124,18 +133,39 @@ def _quick(argv: list[str]) -> tuple[dict[str, bool], dict[str, Any]] | None:
     return own, shared
 
 
-def _said(console: Console, verb: str, error: MpioError) -> int:
+def _said(argv: list[str], error: MpioError) -> int:
+    """Say it where it can be read. To Nagios no call that failed is a verdict: its 2 would be CRITICAL."""
+    as_nagios = "--nagios" in _options(argv)
     with contextlib.suppress(OSError, MpioError):  # its reader has gone, or there is no room for it either
         try:
-            console.error(verb, error)
-            console.flush()
-        except MemoryError:
+            if isinstance(error, OutputLost):
+                Console().error("", error)
+            elif as_nagios:
+                from mpio import nagios
+
+                Console().out(nagios.unknown(error))
+            else:
+                _console(argv).error(_command(argv), error)
+            Console().flush()
+        except (MemoryError, ImportError):
             os.write(2, LAST)
-    return int(error.exit)
+    return UNKNOWN if as_nagios else int(error.exit)
+
+
+def _options(argv: list[str]) -> list[str]:
+    """The words that may be options: behind -- there is none."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _verb(argv: list[str]) -> str:
     return next((a for a in argv if not a.startswith("-")), "")
+
+
+def _command(argv: list[str]) -> str:
+    """What a document calls this call: the verb, and of a family the word behind it."""
+    verb = _verb(argv)
+    following = argv[argv.index(verb) + 1 :][:1] if verb in FAMILIES else []
+    return " ".join([verb, *(word for word in following if word in FAMILIES[verb])])
 
 
 def _console(argv: list[str]) -> Console:
@@ -157,15 +187,22 @@ def _of_a_thread(args: threading.ExceptHookArgs) -> None:
 
 def _of_ours(argv: list[str], _: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
     """What reaches Python itself is a mistake of ours: a sentence instead of a trace. Python ends with 1 after it."""
-    _said(_console(argv), _verb(argv), fault.of(error))
+    code = _said(argv, fault.of(error))
     _flush()
+    if code == UNKNOWN:
+        sys.exit(code)
 
 
 def _output(argv: list[str]) -> str:
-    """What --output says, also for errors that come before any option was read."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=False):
-        if word in ("-o", "--output"):
-            return following
-        if word.startswith(("-ojson", "--output=")):
-            return word.removeprefix("-o").removeprefix("--output=")
-    return ""
+    """What the last --output says, also for errors that come before any option was read."""
+    said = ""
+    words = iter(_options(argv))
+    for word in words:
+        name, given, value = word.partition("=")
+        if name == "--output":
+            said = value if given else next(words, "")
+        elif name in VALUED and not given:
+            next(words, "")
+        elif word.startswith("-") and not word.startswith("--") and "o" in word:  # -ojson, -vo json: no other takes one
+            said = word.partition("o")[2] or next(words, "")
+    return said

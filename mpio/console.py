@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mpio.errors import CannotWrite, Interrupted, MpioError
+from mpio.errors import Interrupted, MpioError, OutputLost
 
 if TYPE_CHECKING:
     from mpio.findings import Finding
@@ -73,9 +73,9 @@ class Console:
         self.out(json.dumps({"format": FORMAT, "command": command, "exit": code, **body}, indent=indent))
 
     def now(self, line: str) -> None:
-        """One line of a stream, out at once."""
-        self.out(line)
-        self.flush()
+        """One line of a stream, out at once. BrokenPipeError where its reader has gone, for then a stream ends."""
+        with _writing(stream=True):
+            print(line, file=sys.stdout, flush=True)
 
     def error(self, command: str, error: MpioError) -> None:
         if self.json:
@@ -251,15 +251,16 @@ def _asked(kind: Any, question: str, **options: object) -> object:
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def _writing(stream: bool = False) -> Iterator[None]:
+    """Where the reader has gone (`mpio … | head`) the rest is for nobody, and the exit code still says how it went."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        # Python would try once more at its end, and complain in its own words.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise CannotWrite(f"cannot write the output: {error.strerror}", "make room where it goes") from error
+        if stream and isinstance(error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try once more at its end
+        if not isinstance(error, BrokenPipeError):
+            raise OutputLost(f"cannot write the output: {error.strerror}", "make room where it goes") from error
 
 
 def command_line(argv: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ def place(wish: Wish) -> str:
 
 
 def mistakes(wish: Wish) -> tuple[str, ...]:
-    """What cannot be written, a line each, beginning with the key path in the site file."""
+    """What cannot be written, a line each, beginning with the key path in the site file, whose LUNs these are."""
     where = place(wish)
     allowed = multipathwords.DEVICE_KEYWORDS if where == "device" else multipathwords.OVERRIDES_KEYWORDS
     found: list[str] = []
@@ -79,12 +79,12 @@ def mistakes(wish: Wish) -> tuple[str, ...]:
             found.append(f"multipath.{key}: needs a device section; the preset {wish.preset} has none without a vendor")
         elif f"{where}.{key}" not in wish.known:
             found.append(f"multipath.{key}: the installed multipath does not know it")
-    for lun in wish.luns:
+    for number, lun in enumerate(wish.luns):
         for key in lun.keywords:
             if key not in multipathwords.MULTIPATH_KEYWORDS or key in {"wwid", "alias"}:
-                found.append(f"lun.{lun.wwid}.{key}: no keyword of a multipath section")
+                found.append(f"lun[{number}].{key}: no keyword of a multipath section")
             elif f"multipath.{key}" not in wish.known:
-                found.append(f"lun.{lun.wwid}.{key}: the installed multipath does not know it")
+                found.append(f"lun[{number}].{key}: the installed multipath does not know it")
     return tuple(found)
 
 

@@ -93,6 +93,10 @@ class CannotWrite(MpioError):
     code = "cannot-write"
 
 
+class OutputLost(CannotWrite):
+    """Stdout takes no more: what there is to say of that goes to stderr."""
+
+
 class UsageError(MpioError):
     exit = Exit.USAGE
     code = "usage"

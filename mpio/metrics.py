@@ -89,7 +89,7 @@ def samples(
 def _portals(host: Host) -> Iterator[Sample]:
     reachable = {pair: answer is Answer.ANSWERED for pair, answer in host.probes.items()}
     for session in host.sessions:
-        if session.logged_in:
-            reachable[(session.pair.iface, session.pair.portal)] = True
+        if session.logged_in:  # which it stays for many seconds after its portal has died: a probe knows better
+            reachable.setdefault((session.pair.iface, session.pair.portal), True)
     for (iface, portal), answers in sorted(reachable.items()):
         yield Sample("mpio_portal_reachable", (("iface", iface), ("portal", str(portal))), answers)

@@ -62,8 +62,10 @@ def without_sessions(names: tuple[str, ...]) -> str:
 
 
 def unknown(error: MpioError) -> str:
-    first, *_ = error.message.split("\n")
-    return f"MPIO UNKNOWN - {_plain(first)}"
+    """The first line, and where that only counts what follows, the first of that."""
+    first, *rest = error.message.split("\n")
+    said = f"{first} {rest[0].strip()}" if rest and first.endswith(":") else first
+    return f"MPIO UNKNOWN - {_plain(said)}"
 
 
 def _label(lun: Lun) -> str:

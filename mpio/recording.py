@@ -130,4 +130,6 @@ def tree(text: str) -> Tree:
         if not arrow:
             raise UnreadableOutput(line, "a recorded tree")
         links[path] = target
+    if wrong := next((name for name in (*links, *links.values(), *rest[::2]) if "\0" in name), ""):
+        raise UnreadableOutput(wrong, "a recorded tree")  # no kernel has a file of that name
     return Tree(dict(zip(rest[::2], rest[1::2], strict=True)), links)

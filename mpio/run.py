@@ -93,24 +93,32 @@ class Runner:
             )
         return checked(done, ok)
 
+    def ready(self) -> None:
+        """Make the folder of the recording, or refuse it, before the work: a verb may run no program at all."""
+        if self.record:
+            self._taken()
+
     def keep(self, done: Done) -> None:
         """A run as a file of the recording."""
         from mpio import recording
 
         text = recording.dump(done)
-        name = os.path.basename(done.argv[0])
-        try:
-            # Whoever could read or change a recording could do so with what programs say to root.
-            with folders.of(f"{self.record}/{name}", mode=lambda _: 0o700, follow=False, named=True) as (way, _):
-                if why := folders.loose(way):
-                    raise folders.Swapped(why)
-                with folders.readable(way) as names:
-                    taken = {n.partition("-")[0] for n in os.listdir(names)}
-        except OSError as e:
-            raise CannotWrite(f"cannot record into {self.record}: {e.strerror}", "name a folder of your own") from e
+        name, taken = os.path.basename(done.argv[0]), self._taken()
         number = next(n for n in self._numbers if f"{n:05}" not in taken)
         # Not durable: an fsync a call would cost more than most calls, and a crash loses a log, not a host.
         Files().output(f"{self.record}/{number:05}-{name}", text, 0o600, durable=False)
+
+    def _taken(self) -> frozenset[str]:
+        """The numbers that files in the recording's folder have; it is made where there is none."""
+        try:
+            # Whoever could read or change a recording could do so with what programs say to root.
+            with folders.of(f"{self.record}/run", mode=lambda _: 0o700, follow=False, named=True) as (way, _):
+                if why := folders.loose(way):
+                    raise folders.Swapped(why)
+                with folders.readable(way) as names:
+                    return frozenset(n.partition("-")[0] for n in os.listdir(names))
+        except OSError as e:
+            raise CannotWrite(f"cannot record into {self.record}: {e.strerror}", "name a folder of your own") from e
 
 
 @dataclass(slots=True)

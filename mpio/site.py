@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mpio.host import Portal
+from mpio.portal import Portal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ minute read the site. `mpio.sitekeys` has the keys as its data.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -16,15 +15,13 @@ from typing import Any
 
 from pydantic_core import SchemaValidator, ValidationError
 
-from mpio import sitekeys, sitemistakes, sitetoml, trust
-from mpio.errors import LooseSecret, MpioError, SiteError, UsageError
-from mpio.folders import Swapped, of_owner
+from mpio import sitekeys, sitemistakes, sitetoml, sitetrust
+from mpio.errors import LooseSecret, SiteError
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
 from mpio.sitemistakes import Loc, Tree, dotted, quoted
 from mpio.step import Part, Write
 
-_OPTIONAL = ("san", "network", "timeouts", "session", "multipath", "watch")  # as if each were there, for its defaults
 _OF_MULTIPATH = ("preset", "find_multipaths", "polling_interval")
 _OF_LUN = ("wwid", "alias", "paths")
 
@@ -36,7 +33,7 @@ def load(path: str, *, nics: frozenset[str] = frozenset(), owner: int = 0) -> Si
     """
     tree = _tree(read(path, owner), path)
     site, mistakes = _checked(tree, path, nics)
-    missing, loose = _distrusted(tree, owner)
+    missing, loose = sitetrust.distrusted(tree, owner)
     if mistakes or missing or site is None:
         raise SiteError(path, (*mistakes, *missing, *loose))
     if loose:
@@ -54,29 +51,7 @@ def parse(text: str, path: str, nics: frozenset[str] = frozenset()) -> Site:
 
 def read(path: str, owner: int = 0) -> str:
     """The text of a file that nobody else may write."""
-    try:
-        fd = trust.opened(path, of_owner)
-    except Swapped as e:
-        raise SiteError(path, (f"the file may be replaced by others: {e.strerror}",)) from e
-    except (FileNotFoundError, NotADirectoryError):
-        hint = "mpio init writes one; or name another with --site"
-        raise UsageError(f"there is no site file {path}", hint) from None
-    except OSError as e:
-        raise MpioError(f"cannot read {path}: {e.strerror}", "run as root") from e
-    try:
-        if wrong := trust.of_site(os.fstat(fd), owner):
-            raise SiteError(path, (f"the file {wrong}",))
-        with open(fd, "rb", closefd=False) as file:
-            data = file.read(sitetoml.LARGEST + 1)
-    finally:
-        os.close(fd)
-    if len(data) > sitetoml.LARGEST:
-        raise SiteError(path, (f"the file is larger than {sitetoml.LARGEST >> 20} MiB",))
-    try:
-        return data.decode()
-    except UnicodeDecodeError as e:
-        number = data.count(b"\n", 0, e.start) + 1
-        raise SiteError(path, (f"line {number}: is not UTF-8",)) from None
+    return sitetrust.read(path, owner)
 
 
 def edited(path: str, change: Callable[[str], str], why: str, nics: frozenset[str] = frozenset()) -> tuple[Site, Write]:
@@ -106,7 +81,7 @@ def _validator() -> tuple[SchemaValidator, Tree]:
 
 def _checked(tree: Tree, path: str, nics: frozenset[str]) -> tuple[Site | None, tuple[str, ...]]:
     validator, keys = _validator()
-    whole: Tree = {name: {} for name in _OPTIONAL} | tree
+    whole: Tree = {name: {} for name in sitekeys.OPTIONAL} | tree
     mistakes: list[tuple[Loc, str]] = []
     valid = None
     try:
@@ -121,27 +96,6 @@ def _checked(tree: Tree, path: str, nics: frozenset[str]) -> tuple[Site | None, 
 
 def _loc(loc: Loc) -> Loc:
     return loc[:-1] if loc and loc[-1] == "[key]" else loc
-
-
-def _distrusted(tree: Tree, owner: int) -> tuple[list[str], list[str]]:
-    """Lines for the secret files that are not there, and for those that others may touch."""
-    missing: list[str] = []
-    loose: list[str] = []
-    for loc, path in sitemistakes.secrets(tree):
-        if not path.startswith("/"):
-            continue  # a mistake already
-        try:
-            if wrong := trust.of_secret(path, owner):
-                loose.append(f"{dotted(loc)}: {path} {wrong}")
-        except PermissionError:
-            continue  # who may not look cannot tell; what needs the secret needs root
-        except (OSError, ValueError) as e:
-            missing.append(f"{dotted(loc)}: {path!r}: {getattr(e, 'strerror', None) or e}")
-    for loc, path in sitemistakes.programs(tree):
-        with contextlib.suppress(OSError, ValueError):  # one that is not there is told when it is to run
-            if wrong := trust.of_program(path):
-                loose.append(f"{dotted(loc)}: {path} {wrong}")
-    return missing, loose
 
 
 def _site(valid: Tree, path: str) -> Site:

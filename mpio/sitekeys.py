@@ -26,6 +26,7 @@ EVENTS = (
     *("lun_degraded", "lun_failed", "lun_recovered", "lun_added", "lun_removed", "lun_resized"),
     *("fast_fail", "alert_failed"),
 )
+OPTIONAL = ("san", "network", "timeouts", "session", "multipath", "watch")  # as if each were there, for its defaults
 _DAY = 86400  # seconds; open-iscsi's README wants that much of replacement_timeout for a root disk
 
 _site = Site((), ())
@@ -187,7 +188,7 @@ _ALERT = _table(
     }
 )
 
-_FLOAT: Schema = {"type": "float", "strict": True, "gt": 0, "le": 3600, "allow_inf_nan": False}
+_FLOAT: Schema = {"type": "float", "strict": True, "ge": 1, "le": 3600, "allow_inf_nan": False}
 _WATCH = _table(
     {
         "fast_fail": _key(

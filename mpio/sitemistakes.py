@@ -39,7 +39,6 @@ _WORDS = {
     "string_type": "must be a string",
     "list_type": "must be a list",
     "dict_type": "must be a table",
-    "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",

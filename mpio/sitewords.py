@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from mpio.host import Portal
+from mpio.portal import Portal
 
 IFACE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 ALIAS = r"[A-Za-z0-9][A-Za-z0-9#+.:=@_-]{0,126}"

@@ -64,18 +64,30 @@ def files() -> dict[str, str]:
     from mpio import lock
     from mpio.commands import call
     from mpio.files import PRIVATE
-    from mpio.plan import shape
-    from mpio.tools import multipath
+    from mpio.plan import shape, timer, watching
+    from mpio.tools import multipath, systemctl
+    from mpio.watch import history
 
+    by_udev = "Written whole by `watch --install --no-daemon`: "
     return {
         call.SITE: "The site file.",
         shape.MULTIPATH_DROP_IN: "Written whole: a device entry for the array, a section for each LUN.",
         shape.SYSCTL_DROP_IN: "Written whole: settings of the NICs.",
+        shape.ROUTES_UNIT: 'Written whole with `arp = "set"`: rules and routes of NICs that share a subnet.',
+        timer.TIMER: "Written whole by `offline --for`: when what is offline comes back. `online` removes it.",
+        timer.SERVICE: "What that timer starts.",
+        watching.place(systemctl.WATCH): "Written whole by `watch --install`: the watcher.",
+        watching.place(systemctl.EVENT_PATH): f"{by_udev}starts a look when udev has seen something.",
+        watching.place(systemctl.EVENT): f"{by_udev}that look.",
+        watching.place(watching.ALERTS): f"{by_udev}what udev is to see.",
+        watching.place(watching.NAMES): "Written whole by `watch --install`: the names of paths in /dev/disk/by-mpio.",
+        watching.place(watching.NAMER): "What gives these names.",
         shape.ISCSID_CONF: "Time-outs and login retries are set in it; all other keys and comments stay.",
         shape.INITIATOR_NAME: "The initiator name is set in it, if the site file gives one.",
         multipath.WWIDS: "The WWIDs of the site's LUNs are added to it, through multipath.",
         shape.MULTIPATH_CONF: "Never edited; made only where there is none and multipathd does not start without.",
-        PRIVATE: "What mpio made, and the values that it replaced.",
+        PRIVATE: "What mpio made, the values that it replaced, what is offline by hand.",
+        history.FOLDER: "What the watcher has seen.",
         lock.LOCK: "Held by the verb that changes the host.",
     }
 
@@ -134,7 +146,9 @@ def _option(param: Any) -> str:
 
 SITE = """\
 The site file says in TOML what is wanted of one initiator host: which NICs lead to the SAN, where its portals are,
-how long an outage may hold I/O back, and what the LUNs are called. `mpio`(8) reads it and never writes it.
+how long an outage may hold I/O back, and what the LUNs are called. `mpio`(8) reads it; `mpio init` writes it where
+there is none, and `mpio lun add`, `lun remove` and `lun adopt` change its tables of LUNs and leave all else, comments
+too, as it is. No other verb writes it.
 
 It is `/etc/mpio/site.toml` unless `--site` or `MPIO_SITE` names another. Others than its owner must not be able to
 write it. Passwords are not in it: it names files of one line each, of mode 0600 and owned by root.
@@ -263,8 +277,7 @@ def kind_of(value: dict[str, Any]) -> str:
     if isinstance(value["type"], list):
         return "true, false, a whole number from 1 or a string"
     span = f", {low} to {high}" if low is not None else ""
-    above = f" above {value['exclusiveMinimum']}, at most {high}" if "exclusiveMinimum" in value else ""
-    return spoken[value["type"]] + span + above
+    return spoken[value["type"]] + span
 
 
 def toml(value: object) -> str:

@@ -36,7 +36,7 @@ def load(name: str) -> Any:
 
 figures, layouts, observer = load("figures"), load("layouts"), load("observer")
 sys.modules["figures"] = figures  # by which its neighbour knows it
-stalls = load("stalls")
+stalls, verdicts = load("stalls"), load("verdicts")
 
 WHOLE = "m: 0 2048 multipath 2 0 1 0 2 1 A 0 2 2 8:32 A 0 0 1 65:128 A 0 0 1 E 0 2 2 8:176 A 0 0 1 8:0 A 0 0 1 \n"
 SCRIPT = (BENCH / "fewest.sh").read_text()
@@ -258,3 +258,20 @@ def test_the_page_has_a_place_for_each_benchmark() -> None:
     page = (TOP / "docs/benchmarks.md").read_text()
     for marks in ((figures.BEGIN, figures.END), (stalls.BEGIN, stalls.END)):
         assert "\n\nhere\n" in figures.written(page, "here", *marks)
+
+
+# -- the faults
+
+
+def test_runs_put_together_have_one_look_before_and_one_after() -> None:
+    loud = (verdicts.Said("MP203", "error", "eth1"),)
+    looks = [verdicts.healthy(f"healthy, {when}", ()) for when in ("before", "after")]
+    faults = [verdicts.Verdict(name, "MP230", (verdicts.Said("MP230", "error", "eth1"),)) for name in ("one", "two")]
+    before, after = looks
+    shown = [before, *faults, after]
+    assert verdicts.rows([before, faults[0], after, before, faults[1], after, before]) == shown
+    once = verdicts.healthy("healthy, before", loud)
+    found = [before, *faults, after, once, after]
+    assert verdicts.rows(found) == [once, *faults, after]
+    assert verdicts.table(found).count("healthy,") == 2
+    assert [claim.holds for claim in verdicts.claims(found) if "silent" in claim.what] == [False]

@@ -25,16 +25,19 @@ from mpio.machine import Machine
 from mpio.run import Runner
 from mpio.watch import box, history, layers
 from mpio.watch.box import Box
-from mpio.watch.event import Event, Name, Severity, document
+from mpio.watch.event import Event, Name, Severity, document, stamped
 from mpio.watch.layers import Change
 from mpio.watch.seen import Seen
 
 __all__ = ["run"]
 SITE = fakes.guide_site()
 HOST = fakes.guide_host()
-DOWN = Event(Name.LINK_DOWN, Severity.DEGRADED, "NIC eth1", "eth1 has no carrier", root="NIC eth1", nic="eth1")
-UP = Event(Name.LINK_UP, Severity.RECOVERED, "NIC eth1", "eth1 has carrier", root="NIC eth1", nic="eth1")
 NOW = datetime.datetime(2026, 11, 21, 22, 0, 0, 123000, datetime.timezone(datetime.timedelta(hours=1)))
+LINKS = (
+    Event(Name.LINK_DOWN, Severity.DEGRADED, "NIC eth1", "eth1 has no carrier", root="NIC eth1", nic="eth1"),
+    Event(Name.LINK_UP, Severity.RECOVERED, "NIC eth1", "eth1 has carrier", root="NIC eth1", nic="eth1"),
+)
+DOWN, UP = stamped(LINKS, NOW)
 
 
 def seen(host: Host) -> Seen:
@@ -64,12 +67,12 @@ def kept(root: Path) -> list[dict[str, object]]:
 def test_events_and_layers_on_one_clock(tmp_path: Path) -> None:
     one = boxed(tmp_path)
     one.look(seen(HOST), NOW)
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     one.look(seen(lost(HOST)), NOW)
     one.look(seen(lost(HOST)), NOW)
     one.close(10)
     event, *others = kept(tmp_path)
-    assert {k: v for k, v in event.items() if k not in ("monotonic", "boot")} == document(DOWN, NOW)
+    assert {k: v for k, v in event.items() if k not in ("monotonic", "boot")} == document(DOWN)
     assert [(e["layer"], e["was"], e["now"]) for e in others] == [
         ("carrier", "up", "down"),
         *[("session", "LOGGED_IN", "FAILED")] * 2,
@@ -86,7 +89,7 @@ def test_nothing_new_writes_nothing_and_starts_nothing(tmp_path: Path) -> None:
     one = boxed(tmp_path)
     one.look(seen(HOST), NOW)
     one.look(seen(HOST), NOW)
-    one.keep((), NOW)
+    one.keep(())
     assert threading.active_count() == before
     one.close(10)
     assert not any(tmp_path.iterdir())
@@ -95,7 +98,7 @@ def test_nothing_new_writes_nothing_and_starts_nothing(tmp_path: Path) -> None:
 def test_it_is_bounded(tmp_path: Path) -> None:
     one, long = boxed(tmp_path), replace(DOWN, detail="x" * 4000)
     for number in range(800):
-        one.keep([replace(long, subject=str(number))], NOW)
+        one.keep([replace(long, subject=str(number))])
     one.close(30)
     sizes = [(tmp_path / path[1:]).stat().st_size for path in (history.OLDER, history.CURRENT)]
     assert all(0 < size <= box.SIZE for size in sizes), sizes
@@ -106,12 +109,12 @@ def test_it_is_bounded(tmp_path: Path) -> None:
 
 def test_a_death_within_a_line_costs_that_line(tmp_path: Path) -> None:
     first = boxed(tmp_path)
-    first.keep([DOWN, UP], NOW)
+    first.keep([DOWN, UP])
     first.close(10)
     place = tmp_path / history.CURRENT[1:]
     place.write_bytes(place.read_bytes()[:-40])
     second = boxed(tmp_path)
-    second.keep([UP], NOW)
+    second.keep([UP])
     second.close(10)
     assert [e["event"] for e in kept(tmp_path)] == ["link_down", "link_up"]
     assert history.parse(place.read_text())[1] == 1
@@ -122,7 +125,7 @@ def test_a_disk_that_takes_nothing_is_said_once(tmp_path: Path) -> None:
     said: list[str] = []
     one = boxed(tmp_path, said)
     for _ in range(20):
-        one.keep([DOWN], NOW)
+        one.keep([DOWN])
         one.look(seen(HOST), NOW)
     one.close(10)
     assert len(said) == 1
@@ -137,12 +140,12 @@ def test_a_full_disk_is_said_and_gone_again(tmp_path: Path) -> None:
     os.mkfifo(place)  # opened for reading and writing it takes bytes, but has nothing to sync
     said: list[str] = []
     one = boxed(tmp_path, said)
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     one.close(10)
     assert len(said) == 1, said
     place.unlink()
     two = boxed(tmp_path, said)
-    two.keep([UP], NOW)
+    two.keep([UP])
     two.close(10)
     assert (len(said), [e["event"] for e in kept(tmp_path)]) == (1, ["link_up"])
 
@@ -152,10 +155,10 @@ def test_what_a_disk_did_not_take_waits_for_it(tmp_path: Path) -> None:
     obstacle.write_text("where a folder should be")
     refused = threading.Event()
     one = Box(Machine(Runner(), Files(str(tmp_path))), lambda _: refused.set())
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     assert refused.wait(10)
     obstacle.unlink()
-    one.keep([UP], NOW)
+    one.keep([UP])
     one.close(10)
     assert [e["event"] for e in kept(tmp_path)] == ["link_down", "link_up"]
 
@@ -168,10 +171,10 @@ refused = threading.Event()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
 one = t.Box(t.Machine(t.Runner(), t.Files(sys.argv[1])), lambda _: refused.set())
-one.keep([t.replace(t.DOWN, subject=str(number)) for number in range(10)], t.NOW)
+one.keep([t.replace(t.DOWN, subject=str(number)) for number in range(10)])
 assert refused.wait(10)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-one.keep([t.replace(t.DOWN, subject="10")], t.NOW)
+one.keep([t.replace(t.DOWN, subject="10")])
 one.close(10)
 """
 
@@ -232,9 +235,9 @@ def test_nothing_recorded_yet(run: Mpio, here: Path) -> None:
 def test_it_is_read_as_text_json_and_lines(run: Mpio, here: Path) -> None:
     one = boxed(here)
     one.look(seen(HOST), NOW)
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     one.look(seen(lost(HOST)), NOW)
-    one.keep([UP], NOW + datetime.timedelta(hours=2))
+    one.keep(stamped([LINKS[1]], NOW + datetime.timedelta(hours=2)))
     one.close(10)
     lines = run("history").out.splitlines()
     assert [" ".join(line.split()[2:5]) for line in lines[1:]] == [
@@ -256,7 +259,7 @@ def test_it_is_read_as_text_json_and_lines(run: Mpio, here: Path) -> None:
 
 def test_a_torn_line_is_told(run: Mpio, here: Path) -> None:
     one = boxed(here)
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     one.close(10)
     with (here / history.CURRENT[1:]).open("a") as file:
         file.write('{"format":1,"time":"2026-1')
@@ -268,7 +271,7 @@ def test_a_torn_line_is_told(run: Mpio, here: Path) -> None:
 
 def test_a_box_that_turns_over_while_it_is_read(run: Mpio, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = boxed(here)
-    one.keep([DOWN], NOW)
+    one.keep([DOWN])
     one.close(10)
     read = Files.text
 
@@ -277,7 +280,7 @@ def test_a_box_that_turns_over_while_it_is_read(run: Mpio, here: Path, monkeypat
         if path == history.CURRENT:
             (here / history.CURRENT[1:]).rename(here / history.OLDER[1:])
             later = boxed(here)
-            later.keep([UP], NOW)
+            later.keep([UP])
             later.close(10)
         return said
 

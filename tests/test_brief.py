@@ -22,7 +22,7 @@ from mpio.machine import Machine
 from mpio.memory import Offline
 from mpio.run import Runner
 from mpio.site import Alert, Site, Watch
-from mpio.watch import brief, changes, kept
+from mpio.watch import brief, changes, history, kept
 from mpio.watch.event import Event
 from mpio.watch.seen import Seen
 from mpio.watch.sight import Sight, judged
@@ -203,8 +203,13 @@ def test_one_failure_is_one_alert_and_its_end_another(places: Places, site: Site
     name = next(lun.alias for lun in WHOLE.luns if lun.wwid == one.wwid)
     places.sees = replace(failed(one.dev), site=site)
     assert places.once(site) == 0
+    times = [e.time for e in places.events]
     assert places.told == ["path_failed", "lun_degraded"]
     assert pages(tmp_path) == [("degraded", f"LUN {name}")]
+    # who is told in whatever way is told the same time
+    entries, _ = history.parse((tmp_path / history.CURRENT[1:]).read_text())
+    assert [e["time"] for e in entries if "event" in e] == times
+    assert json.loads((tmp_path / "pages").read_text())["time"] == times[0]
     assert not places.flag.exists()
     assert places.once(site) == 0  # another flag, and nothing new
     assert places.told == []

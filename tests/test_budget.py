@@ -114,11 +114,11 @@ def test_a_watcher_that_looks_at_the_link() -> None:
 
 
 def test_a_watcher_that_probes() -> None:
-    watch = Watch(fast_fail="probe", probe_interval=0.5, probe_misses=4)
+    watch = Watch(fast_fail="probe", probe_interval=1.5, probe_misses=4)
     own = of(site=replace(SITE, watch=watch), watching=True)
     assert own.stalls[Kind.LINK].limit == LINK_WATCH + GRACE
     for kind in (Kind.SILENCE, Kind.BLOCK):
-        assert (own.stalls[kind].seconds, own.stalls[kind].limit) == (2.0, 4.0)
+        assert (own.stalls[kind].seconds, own.stalls[kind].limit) == (6.0, 10.0)
     assert own.worst == own.stalls[Kind.RESET]
 
 

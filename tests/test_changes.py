@@ -230,7 +230,9 @@ def test_it_begins_with_the_whole_state_and_the_worst_luns_severity() -> None:
 def test_an_event_as_json() -> None:
     (said,) = changes.between(WHOLE, watched.dark(WHOLE, "eth1"))
     moment = datetime.datetime(2026, 11, 21, 12, 0, 0, 250_000, datetime.UTC)
-    document = json.loads(json.dumps(event.document(said, moment)))
+    (stamped,) = event.stamped([said], moment)
+    document = json.loads(json.dumps(event.document(stamped)))
+    assert event.stamped([stamped], moment + datetime.timedelta(1))[0].time == stamped.time
     keys = (
         "format time event severity subject wwid alias iface nic portal target dev usable_paths expected_paths detail"
     )

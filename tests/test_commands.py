@@ -6,12 +6,13 @@ Where a verb would look at this machine, it is shown the guide's host instead.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,18 @@ import fakes
 import pytest
 
 import mpio
-from mpio import apply, cli, diagnosis, lock, observe, settle, sitefile
-from mpio.commands import VERBS, call
+from mpio import apply, cli, diagnosis, lock, observe, probe, settle, sitefile
+from mpio.commands import VERBS, call, verify
+from mpio.errors import Busy
 from mpio.findings import TABLE
-from mpio.host import Answer, Host
+from mpio.host import Answer, Host, Portal
+from mpio.memory import Offline
 from mpio.observe import configured, evidence, user
 from mpio.plan import ending
 from mpio.step import Part
-from mpio.tools import present
+from mpio.tools import multipath, present, sysfs
+from mpio.watch import brief
+from mpio.watch.loop import Loop
 
 TOP = Path(__file__).parent.parent
 SITE = sitefile.parse(sitefile.dump(fakes.guide_site()), "/etc/mpio/site.toml")
@@ -225,6 +230,201 @@ def test_two_at_a_time(run: Mpio, site: Path, shows: Shows) -> None:
         assert "teardown, pid" in wrong(run, ["apply"], 1, "busy")
 
 
+@pytest.mark.parametrize("argv", [("init",), ("apply",)])
+def test_a_closed_stdin_is_no_terminal(
+    run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    """Python has None there."""
+    shows(replace(HOST, registered=frozenset()))
+    monkeypatch.setattr(sys, "stdin", None)
+    said = run(*argv)
+    sys.stdin.close()
+    assert said.code == 2
+    assert "there is no terminal to ask on" in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--bogus",),
+        ("extra",),
+        ("--wait", "abc"),
+        ("-o", "xml"),
+        ("--color", "bad"),
+        ("-o", "json", "--site", "nosuch"),
+    ],
+)
+def test_to_nagios_a_call_that_cannot_be_is_unknown(run: Mpio, words: tuple[str, ...]) -> None:
+    """Its 2 is CRITICAL."""
+    said = run("verify", "--nagios", *words)
+    assert (said.code, said.err) == (3, "")
+    assert said.out.startswith("MPIO UNKNOWN - ")
+    assert said.out.count("\n") == 1
+
+
+SPOILED: dict[str, Callable[[str], str]] = {
+    "mode": lambda text: text,
+    "table": lambda text: f"{text}[frob]\n",
+    "wwid": lambda text: text.replace(SITE.luns[0].wwid, "nonsense"),
+    "secret": lambda text: text.replace(
+        "[network]", f'[san.chap]\nusername = "a"\npassword_file = "{__file__}"\n[network]'
+    ),
+    "name": lambda text: text.replace('"sw-iscsi-0"', '"lo"'),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_to_nagios_a_host_without_sessions_fails_by_a_site_that_is_right(
+    run: Mpio, site: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(present, "storage", lambda _: False)
+    said = run("verify", "--nagios")
+    assert said.code == 2
+    assert said.out.startswith(f"MPIO CRITICAL - {len(SITE.luns)} LUNs: {len(SITE.luns)} failed; ")
+    site.write_text(SPOILED[how](site.read_text()))
+    site.chmod(0o666 if how == "mode" else 0o644)
+    said = run("verify", "--nagios")
+    assert (said.code, said.err) == (3, "")
+    assert said.out.startswith("MPIO UNKNOWN - ")
+    first = {"mode": "the file has mode 0666", "table": "frob: is no key", "wwid": "lun[0].wwid: 'nonsense'"}
+    assert first.get(how, "") in said.out
+
+
+def test_to_nagios_an_interrupt_is_unknown(run: Mpio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "_nagios", stopped)
+    for argv in (("verify", "--nagios"), ("verify", "--nagios", "--wait", "9")):
+        said = run(*argv)
+        assert (said.code, said.out) == (3, "MPIO UNKNOWN - interrupted\n")
+
+
+def test_to_nagios_a_fault_of_ours_is_unknown() -> None:
+    script = (
+        "import sys; from mpio import cli; from mpio.commands import doctor;"
+        "doctor.command = lambda *_, **__: {}['x']; sys.exit(cli.main(['doctor', '--nagios']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("MPIO UNKNOWN - a fault of mpio itself")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["explain", "MP203", "-o", "json"], 1),
+        (["--help"], 1),
+        (["plan", "--help"], 1),
+        (["verify", "--nagios", "--site", "nosuch"], 3),
+    ],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing(argv: list[str], code: int, unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mpio", *argv],
+            cwd=TOP,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.returncode == code
+    assert done.stderr == "mpio: cannot write the output: No space left on device\n  make room where it goes\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "as_json"),
+    [
+        (("-vo", "json"), True),
+        (("-vojson",), True),
+        (("-o", "text", "-o", "json"), True),
+        (("-o", "json", "-o", "text"), False),
+        (("-ojson", "--output=text"), False),
+        (("--record", "-ojson"), False),
+        (("--", "-o", "json"), False),
+    ],
+)
+def test_every_spelling_of_output_counts_for_errors(run: Mpio, words: tuple[str, ...], as_json: bool) -> None:
+    said = run("plan", *words)
+    assert said.code == 2
+    assert said.out.startswith("{") == as_json
+    assert bool(said.err) != as_json
+
+
+def test_a_family_has_two_words_in_errors_too(run: Mpio) -> None:
+    for name in VERBS:
+        module = importlib.import_module(f"mpio.commands.{name}")
+        words = tuple(f.__name__.rstrip("_") for f in getattr(module, "COMMANDS", ()))
+        assert cli.FAMILIES.get(name, ()) == words
+    for name, words in cli.FAMILIES.items():
+        for word in words:
+            document = run(name, word, "--bogus", "-o", "json").json
+            assert document["command"] == f"{name} {word}"
+    assert run("lun", "bogus", "-o", "json").json["command"] == "lun"
+
+
+def test_a_name_that_no_file_can_have(run: Mpio, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("x" * 5000, str(tmp_path / "loop")):
+        assert "no file can be called" in wrong(run, ["plan", "--site", name], 2, "usage")
+
+
+def test_no_part_at_all_is_no_part(run: Mpio, site: Path, shows: Shows) -> None:
+    shows(HOST)
+    for empty in ("", ",", " "):
+        assert "there is no part" in wrong(run, ["apply", "--only", empty], 2, "usage")
+
+
+@pytest.mark.parametrize("argv", [("explain", "MP203"), ("--help",), ("explain", "MP203", "-o", "json")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_whoever_reads_no_further_does_not_change_the_exit_code(argv: tuple[str, ...], unbuffered: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as gone:  # noqa: PTH123 - a descriptor has no path
+        done = subprocess.run(
+            [sys.executable, "-m", "mpio", *argv],
+            cwd=TOP,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("words", "code"), [(("plan",), 130), (("verify", "--nagios"), 3)])
+def test_an_interrupt_while_modules_load(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    script = (
+        "import builtins, sys; real = builtins.__import__\n"
+        "def late(name, *rest):\n"
+        "    if name == 'mpio.console': raise KeyboardInterrupt\n"
+        "    return real(name, *rest)\n"
+        "from mpio.__main__ import main; builtins.__import__ = late\n"
+        "sys.argv = ['mpio', *sys.argv[1:]]; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "interrupted" in done.stdout + done.stderr
+
+
+def test_render_refuses_what_the_installed_multipath_does_not_know(
+    run: Mpio, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr("mpio.run.missing", lambda _: ())
+    monkeypatch.setattr(multipath, "known", lambda _: multipath.all_keywords() - {"multipath.purge_disconnected"})
+    text = site.read_text()
+    first = text.index("[[lun]]") + len("[[lun]]\n")
+    site.write_text(f"{text[:first]}purge_disconnected = true\n{text[first:]}")
+    said = wrong(run, ["multipath", "render"], 2, "site")
+    assert "  lun[0].purge_disconnected: the installed multipath does not know it" in said
+
+
 def test_an_output_that_went_away() -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m mpio --help | true; {sys.executable} -m mpio explain MP401 | head -n 0"],
@@ -285,6 +485,11 @@ def test_every_verb_has_help_and_the_common_options(run: Mpio, verb: str) -> Non
 @pytest.mark.parametrize("verb", ["apply", "login", "logout", "teardown", "tune", "iface add", "iface remove"])
 def test_every_verb_that_changes_takes_yes(run: Mpio, verb: str) -> None:
     assert "--yes" in run(*verb.split(), "--help").out
+
+
+def test_a_recording_of_nothing_is_an_empty_folder(run: Mpio, tmp_path: Path) -> None:
+    assert run("explain", "MP401", "--record", f"{tmp_path}/kept").code == 0
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 @pytest.mark.parametrize("code", sorted(TABLE))
@@ -618,9 +823,142 @@ def test_export_expects_nothing_where_it_may_not_read_the_records(run: Mpio, sit
     assert "mpio_lun_paths_expected{" not in said.out
 
 
+def asked_ways(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Portal]]:
+    """What is probed from now on; the portal 10.10.8.90 answers."""
+    ways: list[tuple[str, str, Portal]] = []
+
+    def portals(wanted: Iterable[tuple[str, str, Portal]]) -> probe.Answers:
+        ways.extend(wanted)
+        return {(i, p): Answer.ANSWERED if p == fakes.PORTAL_8 else Answer.SILENT for i, _, p in ways}
+
+    monkeypatch.setattr(probe, "portals", portals)
+    return ways
+
+
+def reachable(said: Answered) -> dict[str, str]:
+    lines = (line for line in said.out.splitlines() if line.startswith("mpio_portal_reachable{"))
+    return {one.rpartition(" ")[0].partition("{")[2]: one.rpartition(" ")[2] for one in lines}
+
+
+def test_export_asks_the_planned_pairs_that_no_session_stands_for(
+    run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = asked_ways(monkeypatch)
+    first, second, *others = HOST.sessions
+    shows(replace(HOST, sessions=(replace(first, state="FAILED"), *others)))
+    said = run("export")
+    assert set(ways) == {(s.pair.iface, s.nic, s.pair.portal) for s in (first, second)}
+    found = reachable(said)
+    assert len(found) == 4
+    assert {way for way, value in found.items() if value == "0.0"} == {
+        f'iface="{s.pair.iface}",portal="{s.pair.portal}"' for s in (first, second) if s.pair.portal != fakes.PORTAL_8
+    }
+
+
+def test_export_asks_nobody_whom_it_need_not(
+    run: Mpio, site: Path, shows: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All sessions well, a pair offline by hand, no site file."""
+    ways = asked_ways(monkeypatch)
+    shows(HOST)
+    assert set(reachable(run("export")).values()) == {"1.0"}
+    away = HOST.sessions[0].pair
+    left = replace(HOST, sessions=HOST.sessions[1:])
+    shows(replace(left, offline=(Offline("eth1", frozenset({str(away)}), "root", "2026-11-21T12:00:00+01:00"),)))
+    assert len(reachable(run("export"))) == 3
+    monkeypatch.delenv("MPIO_SITE")
+    monkeypatch.setattr(call, "SITE", str(site.with_name("none.toml")))
+    shows(replace(HOST, sessions=()))
+    assert reachable(run("export")) == {}
+    assert ways == []
+
+
 def test_multipath_render(run: Mpio, site: Path, shows: Shows) -> None:
     shows(Host(known_keywords=HOST.known_keywords))
     said = run("multipath", "render")
     assert said.code == 0
     assert said.out == HOST.files["/etc/multipath/conf.d/90-mpio.conf"]
     assert run("multipath", "render", "-o", "json").json["text"] == said.out
+
+
+# -- a site file in the usual place that is refused ------------------------------------------------------------------
+
+
+@pytest.fixture(params=["wrong", "loose", "dangling"])
+def refused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, site: Path) -> Path:
+    """It was not named."""
+    if request.param == "wrong":
+        site.write_text(site.read_text() + "[nothing]\n")
+    elif request.param == "loose":
+        site.chmod(0o666)
+    else:
+        site.unlink()
+        site.symlink_to("nowhere.toml")
+    monkeypatch.delenv("MPIO_SITE")
+    for name in ("NOTIFY_SOCKET", "SYSTEMD_EXEC_PID", "INVOCATION_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(call, "SITE", str(site))
+    return site
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would have begun to act."""
+    begun: list[str] = []
+
+    def begins(*of: object, **_: object) -> Any:
+        begun.append(type(of[0]).__name__)
+        raise Busy("another one acts", "wait")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(lock, "hold", begins)
+    monkeypatch.setattr(Loop, "begin", begins)
+    monkeypatch.setattr(brief, "once", begins)
+    monkeypatch.setattr(sysfs, "nic_names", lambda _: frozenset({"eth1", "eth2"}))
+    return begun
+
+
+ACTING = (
+    "iface add extra eth2",
+    "iface remove sw-iscsi-0",
+    "lun rescan",
+    "doctor --fix MP423",
+    "watch",
+    "watch --event",
+    "watch --install",
+)
+
+
+@pytest.mark.parametrize("words", ACTING)
+def test_a_refused_site_file_stops_what_acts_whether_it_was_named_or_not(
+    run: Mpio, refused: Path, begun: list[str], words: str
+) -> None:
+    for argv in (words.split(), [*words.split(), "--site", str(refused)]):
+        said = run(*argv)
+        assert (said.code, begun) == (2, []), said.err
+        assert str(refused) in said.err
+
+
+@pytest.mark.parametrize("words", ACTING)
+def test_without_a_site_file_they_go_on(run: Mpio, refused: Path, begun: list[str], words: str) -> None:
+    refused.unlink()
+    run(*words.split())
+    assert begun
+
+
+def test_what_only_looks_goes_on_without_a_refused_site_file(run: Mpio, refused: Path, shows: Shows) -> None:
+    shows(HOST)
+    for words in ("status", "export", "iface list"):
+        said = run(*words.split())
+        assert said.code == 0
+        assert ("without the site file" in said.err) == os.path.exists(refused)
+
+
+@pytest.mark.parametrize(("words", "name"), [("watch", "NOTIFY_SOCKET"), ("watch --event", "INVOCATION_ID")])
+def test_a_unit_watches_without_it(
+    run: Mpio, refused: Path, begun: list[str], monkeypatch: pytest.MonkeyPatch, words: str, name: str
+) -> None:
+    monkeypatch.setenv(name, "/nowhere/at/all")
+    said = run(*words.split())
+    assert begun
+    assert ("without the site file" in said.err) == (os.path.exists(refused) or words == "watch")

@@ -127,6 +127,7 @@ def test_every_verb_offers_its_options(offers: Offers) -> None:
 TABS = {
     "mpio ver\t--nag\t": ["verify", "--nagios"],
     "mpio lab rec\t--suite bull\t": ["lab", "record", "--suite", "bullseye"],
+    "mpio lab demo --suite b\t": ["lab", "demo", "--suite", "bookworm"],
     "mpio apply --only sysctl,ifa\t": ["apply", "--only", "sysctl,ifaces"],
     "mpio status --output=j\t": ["status", "--output=json"],
     "mpio login 10.10.8.90:\t": ["login", "10.10.8.90:3260"],

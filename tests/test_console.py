@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from dataclasses import replace
 
 import fakes
@@ -37,6 +39,19 @@ def test_a_stream_has_an_object_a_line(capsys: Capture) -> None:
     talk.now('{"probe": 0}')
     talk.document("stat", 0, {"view": "probe"})
     assert capsys.readouterr().out == '{"probe": 0}\n{"format": 1, "command": "stat", "exit": 0, "view": "probe"}\n'
+
+
+def test_only_a_stream_ends_when_its_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    gone = open(theirs, "w")  # noqa: PTH123, SIM115 - a descriptor has no path
+    monkeypatch.setattr(sys, "stdout", gone)
+    with pytest.raises(BrokenPipeError):
+        Console().now("a line")
+    Console().out("what is left")
+    Console().flush()
+    Console().now("its output is nothing by now")
+    gone.close()
 
 
 def test_an_error_as_words(capsys: Capture) -> None:

@@ -239,7 +239,7 @@ def test_some_fixes_need_no_site(bare: Mpio, shows: Shows, carried: list[str], m
     [
         (["--fix", "MP999"], "unknown-name"),
         (["--fix", "MP401"], "usage"),
-        (["--fix", "MP109", "--nagios"], "usage"),
+        (["--fix", "MP109", "--config", "/dev/null"], "usage"),
         (["--migrate"], "usage"),
         (["--config", "/nowhere"], "usage"),
         (["--config", "/dev/null"], "usage"),
@@ -250,6 +250,13 @@ def test_bad_words(run: Mpio, site: Path, shows: Shows, argv: list[str], kind: s
     shows(HOST)
     said = run("doctor", *argv, "-o", "json")
     assert (said.code, said.json["error"]["code"]) == (2, kind)
+
+
+@pytest.mark.parametrize("argv", [("--fix", "MP109"), ("--frob",), ("extra",), ("-o", "xml")])
+def test_to_nagios_bad_words_are_unknown(run: Mpio, argv: tuple[str, ...]) -> None:
+    said = run("doctor", "--nagios", *argv)
+    assert (said.code, said.err) == (3, "")
+    assert said.out.startswith("MPIO UNKNOWN - ")
 
 
 def test_a_fix_asks_first(run: Mpio, site: Path, shows: Shows, carried: list[str]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mpio.fastfail import failing, flaps, noted
 from mpio.fastfail.failing import Refusal
-from mpio.fastfail.flaps import FIRST, LONGEST, WINDOW, Flaps
+from mpio.fastfail.flaps import FIRST, LONGEST, STABLE, WINDOW, Flaps
 from mpio.fastfail.noted import Noted
 from mpio.host import Host, Map, Nic, Pair, Path, Portal, Session, User
 
@@ -136,6 +136,36 @@ def test_the_third_loss_of_a_row_must_last_and_each_one_longer() -> None:
     assert row.hold("NIC eth2") == 0
 
 
+def pulled(every: float, away: float, count: int = 10) -> list[float]:
+    """How long each loss of a link is held that is lost every so many seconds, for so many."""
+    row, holds = Flaps(), []
+    for number in range(count):
+        begin = 100.0 + every * number
+        row = row.lost("NIC eth1", begin)
+        holds.append(row.hold("NIC eth1"))
+        row = row.back("NIC eth1", begin + away)
+    return holds
+
+
+def test_what_was_well_between_is_not_held_and_what_flaps_is() -> None:
+    assert pulled(40, 20) == [0] * 10
+    assert pulled(STABLE + 1, 1) == [0] * 10
+    assert pulled(3, 1) == [0, 0, FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, *(LONGEST,) * 4]
+    assert pulled(40, 38)[2:4] == [FIRST, 2 * FIRST]  # down for long, and back only for a moment
+    assert Flaps().back("NIC eth1", 100.0) == Flaps()
+
+
+def test_a_well_time_begins_a_new_row() -> None:
+    row = Flaps()
+    for number in range(4):
+        row = row.lost("x", 3.0 * number).back("x", 3.0 * number + 1)
+    assert row.hold("x") == 2 * FIRST
+    row = row.lost("x", 10 + STABLE)
+    assert row.hold("x") == 0
+    row = row.back("x", 12 + STABLE).lost("x", 13 + STABLE).back("x", 14 + STABLE).lost("x", 15 + STABLE)
+    assert row.hold("x") == FIRST
+
+
 def test_a_quiet_while_ends_a_row_and_is_forgotten() -> None:
     row = Flaps()
     for number in range(5):
@@ -146,16 +176,20 @@ def test_a_quiet_while_ends_a_row_and_is_forgotten() -> None:
     assert set(later.lost("NIC eth1", 5 + 3 * WINDOW).rows) == {"NIC eth1"}
 
 
-@given(st.lists(st.floats(0.01, 10 * WINDOW), max_size=60))
-def test_no_link_is_failed_more_than_a_few_times_a_minute(gaps: list[float]) -> None:
-    """However it flaps: what acts at once comes at most twice before it must last."""
-    row, now, acted = flaps.Flaps(), 0.0, []
-    for gap in gaps:
-        now += gap
+@given(st.lists(st.tuples(st.floats(0.01, 10 * WINDOW), st.floats(0.01, 2 * STABLE)), max_size=60))
+def test_no_link_is_failed_more_than_a_few_times_a_minute(gaps: list[tuple[float, float]]) -> None:
+    """However it flaps: what acts at once, and had not been well for a while, comes twice before it must last."""
+    row, now, back, acted = flaps.Flaps(), 0.0, -2 * STABLE, list[float]()
+    for away, well in gaps:
+        now = back + well
         row = row.lost("x", now)
+        if now - back >= STABLE:
+            acted.clear()
         if row.hold("x") == 0:
             acted.append(now)
-    assert all(third - first >= WINDOW for first, third in zip(acted, acted[2:], strict=False))
+        back = now + away
+        row = row.back("x", back)
+        assert all(third - first >= WINDOW for first, third in zip(acted, acted[2:], strict=False))
 
 
 # -- the note ------------------------------------------------------------------------------------------------------

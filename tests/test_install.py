@@ -224,11 +224,22 @@ def test_teardown_takes_what_watchers_have_kept(
     shows(replace(fakes.bare_host(), memory=memory.Memory()))
     monkeypatch.setattr(call, "Files", partial(Files, str(tmp_path)))
     places = [history.CURRENT, history.OLDER, "/run/mpio/event", "/run/mpio/event.json", "/run/mpio/event.lock"]
-    for path in (*places, "/run/mpio/alerts.json"):
+    for path in (*places, "/run/mpio/alerts.json", "/run/mpio/refused.json", memory.PATH):
         Files(str(tmp_path)).write(path, "x")
     assert run("teardown", "--yes").code == 0
-    assert not (tmp_path / history.FOLDER[1:]).exists()
+    assert list((tmp_path / "var/lib").iterdir()) == []
     assert list((tmp_path / "run/mpio").iterdir()) == []
+
+
+def test_teardown_leaves_the_folder_with_what_somebody_else_keeps_there(
+    run: Mpio, shows: Shows, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shows(replace(fakes.bare_host(), memory=memory.Memory()))
+    monkeypatch.setattr(call, "Files", partial(Files, str(tmp_path)))
+    for path in (memory.PATH, "/var/lib/mpio/notes"):
+        Files(str(tmp_path)).write(path, "x")
+    assert run("teardown", "--yes").code == 0
+    assert [path.name for path in (tmp_path / "var/lib/mpio").iterdir()] == ["notes"]
 
 
 def test_teardown_leaves_what_somebody_else_has_put_there() -> None:

@@ -12,6 +12,7 @@ import fakes
 import pytest
 from trees import Tree, guide
 
+from mpio import sockets
 from mpio.fastfail import failing, noted
 from mpio.fastfail.lever import Lever
 from mpio.fastfail.noted import Noted
@@ -101,6 +102,28 @@ def test_a_reason_is_said_once_for_each_loss(tree: Tree) -> None:
     assert one.fail(seen, doomed, Cause.LINK, "NIC eth1", 100.0) == ()
     assert len(one.fail(seen, doomed, Cause.LINK, "NIC eth1", 200.0)) == 1
     assert (recovery(tree, 1), noted_now(tree)) == ("5", set())
+
+
+@pytest.mark.parametrize(("every", "well", "held"), [(3, 2, True), (40, 20, False)])
+def test_a_link_that_is_back_for_a_while_does_not_flap(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, every: int, well: int, held: bool
+) -> None:
+    """The return is told by the events that say it."""
+    monkeypatch.setattr(sockets, "can_abort", lambda: True)
+    tree.file("/sys/class/net/eth1/carrier", "0\n")
+    seen, said = look(tree), list[Event]()
+    hands = Hands.of(
+        Machine(Runner(), Files(str(tree.root))), replace(fakes.guide_site(), watch=Watch(fast_fail="link")), print
+    )
+    doomed = tuple(s for s in seen.host.sessions if s.sid == 1)
+    now = time.monotonic()
+    for number in reversed(range(3)):
+        lost = now - every * number
+        said += hands.lever.fail(seen, doomed, Cause.LINK, "NIC eth1", lost)
+        up = Event(Name.LINK_UP, Severity.RECOVERED, "eth1", root="NIC eth1")
+        hands.told((up,), seen, lost + every - well)
+    hands.close(0.1)
+    assert ["times in a row" in one.detail for one in said] == [False, False, held]
 
 
 def test_a_note_that_cannot_be_removed_is_said_once_and_ends_nobody(tree: Tree) -> None:

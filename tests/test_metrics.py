@@ -80,6 +80,12 @@ def test_a_broken_one() -> None:
     assert sum(values(host, "mpio_path_up")) == 12
 
 
+def test_a_probe_knows_better_than_a_session_that_has_not_failed_yet() -> None:
+    host = replace(HOST, probes={("sw-iscsi-0", fakes.PORTAL_8): Answer.SILENT})
+    assert all(s.logged_in for s in host.sessions)
+    assert sorted(values(host, "mpio_portal_reachable")) == [0, 1, 1, 1]
+
+
 @pytest.mark.parametrize(("host", "state"), [(replace(HOST, paths=()), 2), (replace(HOST, paths=(), maps=()), 2)])
 def test_a_failed_lun(host: Host, state: int) -> None:
     assert values(host, "mpio_lun_state") == [state] * 4

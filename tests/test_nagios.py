@@ -65,7 +65,7 @@ def test_only_what_is_bad_is_said() -> None:
 
 def test_an_error_is_unknown() -> None:
     assert nagios.unknown(MpioError("a|b\nc")) == "MPIO UNKNOWN - a/b"
-    assert nagios.unknown(SiteError("/x", ("one", "two"))) == "MPIO UNKNOWN - /x: 2 mistakes:"
+    assert nagios.unknown(SiteError("/x", ("one", "two"))) == "MPIO UNKNOWN - /x: 2 mistakes: one"
 
 
 def test_a_host_without_any_session_is_critical_at_once() -> None:

@@ -129,7 +129,7 @@ def test_mistakes_have_key_paths() -> None:
     wish = Wish("none", 10, OLD, {"fast_io_fail_tmo": 3, "hardware_handler": "1 alua", "bogus": 1}, luns=(lun,))
     assert [m.partition(":")[0] for m in dropin.mistakes(wish)] == [
         *("multipath.fast_io_fail_tmo", "multipath.hardware_handler", "multipath.bogus"),
-        *("lun.w.path_checker", "lun.w.alias", "lun.w.purge_disconnected"),
+        *("lun[0].path_checker", "lun[0].alias", "lun[0].purge_disconnected"),
     ]
     known_later = Wish("sun-comstar", 10, OLD, {"detect_pgpolicy": False})
     assert dropin.mistakes(known_later) == ("multipath.detect_pgpolicy: the installed multipath does not know it",)

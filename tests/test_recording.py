@@ -116,8 +116,9 @@ def test_a_tree_of_files() -> None:
 
 
 def test_what_is_no_tree() -> None:
-    with pytest.raises(UnreadableOutput):
-        recording.tree("find: not there\n")
+    for text in ("find: not there\n", "==> /etc/a\0b <==\n", "/sys/a -> b\0\n"):
+        with pytest.raises(UnreadableOutput):
+            recording.tree(text)
 
 
 def test_a_tree_is_what_its_programs_print(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mpio import itself, recording
-from mpio.errors import MissingProgram, ProgramFailed
+from mpio.errors import CannotWrite, MissingProgram, ProgramFailed
 from mpio.program import Done, Run
 from mpio.run import Child, Runner, begin
 
@@ -172,6 +172,18 @@ def test_calls_are_kept_as_recordings(tmp_path: Path) -> None:
     assert "hush" not in kept
     assert recording.load(kept) == recording.masked(done)
     assert recording.load((folder / "00002-false").read_text()) == Done(("false",), 1, "", "")
+
+
+def test_a_recording_has_its_folder_before_anything_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "rec"
+    for _ in range(2):
+        Runner(record=str(folder)).ready()
+        assert list(folder.iterdir()) == []
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(CannotWrite, match="its mode is 0777"):
+        Runner(record=str(folder)).ready()
+    Runner().ready()
 
 
 INTERRUPTED = """

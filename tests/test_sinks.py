@@ -27,7 +27,7 @@ from mpio.machine import Machine
 from mpio.run import Runner
 from mpio.site import Alert
 from mpio.watch import beginning, changes
-from mpio.watch.event import Event, Name, Severity
+from mpio.watch.event import Event, Name, Severity, stamped
 from mpio.watch.hands import Hands
 from mpio.watch.seen import Seen
 
@@ -507,6 +507,17 @@ def test_names_from_an_array_cannot_write_lines_of_a_mail() -> None:
     parcel = delivery.Parcel(message, 0, datetime.datetime.now().astimezone(), "hydra")
     assert "\n" not in parcel.title()
     assert "\x1b" not in parcel.body()
+
+
+def test_an_alert_has_the_time_of_its_event_and_a_message_of_none_its_own() -> None:
+    (begun,) = stamped([lost(1)], datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC))
+    moment = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.UTC)
+    message = replace(testing.message(Alert()), lead=begun)
+    parcel = delivery.Parcel(message, 0, moment, "hydra")
+    assert parcel.document()["time"] == "2026-11-21T12:00:00.000+00:00"
+    assert "2026-11-21 16:00:00" in parcel.body()
+    parcel = delivery.Parcel(replace(message, lead=lost(1)), 0, moment, "hydra")
+    assert parcel.document()["time"] == "2026-11-21T16:00:00.000+00:00"
 
 
 def test_every_kind_of_alert_can_be_named() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpio import presets, sitefile, sitekeys, sitewords, trust
+from mpio import presets, sitefile, sitekeys, sitesound, sitetoml, sitewords, trust
 from mpio.errors import Exit, LooseSecret, SiteError, UsageError
 from mpio.host import Portal
 from mpio.site import Alert, Chap, Site, SiteIface, SiteLun, Timeouts, Watch
@@ -33,7 +33,16 @@ def mistakes(text: str, nics: frozenset[str] = frozenset()) -> tuple[str, ...]:
         sitefile.parse(text, "/etc/mpio/site.toml", nics)
     assert caught.value.exit == Exit.USAGE
     assert all("\n" not in line for line in caught.value.mistakes)
+    assert not is_sound(text, nics)
     return caught.value.mistakes
+
+
+def is_sound(text: str, nics: frozenset[str] = frozenset()) -> bool:
+    """As those see it who must be quick."""
+    try:
+        return sitesound.is_sound(sitetoml.loads(text), nics)
+    except ValueError:
+        return False
 
 
 def paths(text: str, nics: frozenset[str] = frozenset()) -> list[str]:
@@ -143,6 +152,7 @@ def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
         ),
         (f"{SMALLEST}[watch]\nfast_fail = true\nheal = 1\n", ["watch.fast_fail", "watch.heal"]),
         (f"{SMALLEST}[watch]\nprobe_interval = 0\nprobe_misses = 0\n", ["watch.probe_interval", "watch.probe_misses"]),
+        (f"{SMALLEST}[watch]\nprobe_interval = 0.5\n", ["watch.probe_interval"]),
         (f"{SMALLEST}[watch]\nprobe_interval = nan\n", ["watch.probe_interval"]),
         (f"{SMALLEST}[watch]\nprobe_interval = inf\n", ["watch.probe_interval"]),
         (f"{SMALLEST}[watch]\nprobe_interval = true\n", ["watch.probe_interval"]),
@@ -543,7 +553,7 @@ ALERTS = (
 WATCHES = st.builds(
     Watch,
     fast_fail=st.sampled_from(["off", "link", "probe"]),
-    probe_interval=st.floats(0, 3600, exclude_min=True),
+    probe_interval=st.floats(1, 3600),
     probe_misses=st.integers(1, 1000),
     alerts=st.lists(ALERTS, max_size=2).map(tuple),
 )
@@ -594,6 +604,7 @@ def test_every_nic_that_a_site_may_name_can_be_named_in_sysctl_d(nic: str) -> No
 def test_a_site_survives_a_round_trip(site: Site) -> None:
     again = sitefile.parse(sitefile.dump(site), site.path)
     assert again == site
+    assert is_sound(sitefile.dump(site))
     assert (again.multipath, again.session_keys) == (site.multipath, site.session_keys)
 
 
@@ -656,8 +667,10 @@ def site_or_mistakes(text: str) -> None:
     except SiteError as error:
         said = error.mistakes
     else:
+        assert is_sound(text)
         return
     assert said
+    assert not is_sound(text)
     assert all(re.fullmatch(r"[^\n]+: [^\n]+", line) for line in said), said
 
 

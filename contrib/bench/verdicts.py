@@ -60,11 +60,21 @@ def healthy(name: str, said: Sequence[Said]) -> Verdict:
     return Verdict(name, "", tuple(said))
 
 
+def rows(found: Sequence[Verdict]) -> list[Verdict]:
+    """The faults between a look at a healthy host before and one after: of several the first that was not silent."""
+    looks: dict[str, Verdict] = {}
+    for one in found:
+        if not one.code:
+            looks[one.name] = min(looks.get(one.name, one), one, key=lambda look: look.found)
+    before, after = list(looks.values())[:1], list(looks.values())[1:]
+    return [*before, *(one for one in found if one.code), *after]
+
+
 def table(found: Sequence[Verdict]) -> str:
     peers = list(next((v.peers for v in found if v.peers), {}))
     head = ("fault", "code", "severity", "first", "doctor, s", "false alarms", "--fix", *peers)
     lines = [head]
-    for one in found:
+    for one in rows(found):
         healed = {None: "", True: "heals", False: "**no**"}[one.healed]
         first = "yes" if one.found else "**no**"
         seen = [("yes" if one.peers.get(p) else "no") if one.peers else "" for p in peers]

@@ -52,23 +52,24 @@ _mpio_at() {
     esac
 }
 
-# What is the value of the option $1; empty where it takes none.
+# What is the value of the option $1 of the verb; empty where it takes none.
 _mpio_value() {
     place=''
-    case $1 in
-        --nic) place='asked nics' ;;
-        --portal) place='asked portals' ;;
-        --file | --site | --plot | --textfile | --config | --report) place='files' ;;
-        -o | --output) place='words text json jsonl' ;;
-        --color) place='words auto always never' ;;
-        --record) place='folders' ;;
-        --force) place='asked refusals' ;;
-        --only) place='list initiator sysctl services ifaces timeouts discovery multipath login' ;;
-        --wait | --listen | --since | --for | --alias) place='nothing' ;;
-        --fields) place='list group groupname state fdt interfaces interface active flags link probe address inbound outbound mode testaddr targets time netrtt rtt rttavg rttdev target answer all' ;;
-        --how) place='words offline link block' ;;
-        --fix) place='asked codes' ;;
-        --suite) place='words bullseye bookworm trixie' ;;
+    case "$verb $1" in
+        *\ --nic) place='asked nics' ;;
+        *\ --portal) place='asked portals' ;;
+        *\ --file | *\ --site | *\ --plot | *\ --textfile | *\ --config | *\ --report) place='files' ;;
+        *\ -o | *\ --output) place='words text json jsonl' ;;
+        *\ --color) place='words auto always never' ;;
+        *\ --record) place='folders' ;;
+        *\ --force) place='asked refusals' ;;
+        *\ --only) place='list initiator sysctl services ifaces timeouts discovery multipath login' ;;
+        *\ --wait | *\ --listen | *\ --since | *\ --for | *\ --alias) place='nothing' ;;
+        *\ --fields) place='list group groupname state fdt interfaces interface active flags link probe address inbound outbound mode testaddr targets time netrtt rtt rttavg rttdev target answer all' ;;
+        *\ --how) place='words offline link block' ;;
+        *\ --fix) place='asked codes' ;;
+        'lab demo --suite' | 'lab rehearse --suite') place='words bookworm trixie' ;;
+        'lab up --suite' | 'lab record --suite') place='words bullseye bookworm trixie' ;;
     esac
 }
 

@@ -52,7 +52,8 @@ class Parcel:
         return "\n".join(_plain(line) for line in lines)
 
     def document(self, notes: tuple[str, ...] = ()) -> dict[str, object]:
-        said = event.document(self.message.lead, self.moment) | messages.body(self.message)
+        (lead,) = event.stamped([self.message.lead], self.moment)
+        said = event.document(lead) | messages.body(self.message)
         return said | {"message": self.body(notes), "title": self.title(), "host": self.host}
 
 

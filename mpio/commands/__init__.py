@@ -25,7 +25,7 @@ VERBS = {
     "export": "The state as Prometheus text; needs no site file.",
     "report": "The state as one self-contained HTML page with the topology as a picture; needs no site file.",
     "support": "Everything that a supporter needs in one archive, secrets removed; changes nothing.",
-    "doctor": "The known field failures, causes first, each with its evidence and its remedy; changes nothing.",
+    "doctor": "Known field failures, causes first, each with evidence and remedy; changes nothing without --fix.",
     "explain": "What a finding means and what to do about it.",
     "lab": "A SAN and an initiator on a real kernel inside QEMU; nothing on this host is touched.",
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def command(
     call: Call,
-    only: options.Only = "",
+    only: options.Only = None,
     yes: options.Yes = False,
     force: options.Force = None,
 ) -> int:
@@ -41,7 +41,7 @@ def command(
             outcome = apply.site(call.machine, site, apply.Asked(seen, parts, forced), tell)
     assert outcome.plan is not None
     judged = verdict.of(site, outcome.host, outcome.plan, apply.findings(outcome))
-    code = (Exit.DIFFERS if outcome.left else Exit.OK) if only else judged.exit
+    code = (Exit.DIFFERS if outcome.left else Exit.OK) if only is not None else judged.exit
     if call.console.json:
         body: view.Json = {
             "done": view.steps(outcome.done),
@@ -59,8 +59,8 @@ def command(
     return code
 
 
-def parts_of(only: str) -> frozenset[Part]:
-    if not only:
+def parts_of(only: str | None) -> frozenset[Part]:
+    if only is None:
         return frozenset(Part)
     words = [w.strip() for w in only.split(",") if w.strip()]
     unknown = [w for w in words if w not in list(Part)]

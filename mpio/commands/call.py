@@ -37,8 +37,14 @@ class Call:
 
         return sitefile.load(self.site_path, nics=frozenset(sysfs.nic_names(self.machine.files)))
 
+    def site_if_any(self) -> Site | None:
+        """For verbs that change something and need no site file: none where it was not named and there is none."""
+        if not self.named and not os.path.lexists(self.site_path):
+            return None
+        return self.site()
+
     def site_or_none(self) -> Site | None:
-        """For verbs that need no site file: one that was not named and cannot be used is said and done without."""
+        """For verbs that only look: a site file that was not named and cannot be used is said and done without."""
         if not self.named and not os.path.exists(self.site_path):
             return None
         try:

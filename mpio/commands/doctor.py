@@ -60,7 +60,7 @@ def _fix(call: Call, code: str, yes: bool) -> int:
     from mpio.diagnosis import causes
     from mpio.drills import guard as away
 
-    site = call.site_or_none()
+    site = call.site_if_any()
     steps = mending.of(code, site)
     outcome = apply.Outcome()
     with lock.hold("doctor"):

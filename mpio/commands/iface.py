@@ -37,8 +37,8 @@ def list_(call: Call) -> int:
 def add(call: Call, name: options.IfaceName, nic: options.NicName, yes: options.Yes = False) -> int:
     """Make an iface and bind it to a NIC. One that is bound to another NIC already is refused."""
     wish = _wish(call, name, nic)
-    site = call.site_or_none()
     call.need_root()
+    site = call.site_if_any()
     with lock.hold("iface add"):
         apply.ready(call.machine, call.console.say)
         host = _look(call)
@@ -59,8 +59,9 @@ def add(call: Call, name: options.IfaceName, nic: options.NicName, yes: options.
 
 def remove(call: Call, name: options.IfaceName, yes: options.Yes = False, force: options.Force = None) -> int:
     """Delete an iface and its records. Refused while a session uses it or where the records are not mpio's."""
-    site, forced = call.site_or_none(), call.forced(force)
+    forced = call.forced(force)
     call.need_root()
+    site = call.site_if_any()
     with lock.hold("iface remove"):
         apply.ready(call.machine, call.console.say)
         host = _look(call)

@@ -16,7 +16,7 @@ from mpio.watch import kit
 
 def install(call: Call, yes: bool, daemon: bool) -> int:
     """Units and rules in their places, the one that watches enabled and started; looked at again afterwards."""
-    site = call.site_or_none()  # a mistake is better said now than by the service, over and over
+    site = call.site_if_any()  # a mistake is better said now than by the service, over and over
     wish = watching.Wish(kit.texts(), os.path.abspath(call.site_path) if site else "", daemon)
     outcome = apply.Outcome()
     with lock.hold("watch --install"):

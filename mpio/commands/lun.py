@@ -118,8 +118,8 @@ def remove(call: Call, lun: options.Lun, yes: options.Yes = False, force: option
 
 def rescan(call: Call, lun: options.AnyLun = "", yes: options.Yes = False) -> int:
     """Have the sessions look for LUNs anew, and say what came, went or changed; no device is removed."""
-    site = call.site_or_none()
     call.need_root()
+    site = call.site_if_any()
     with lock.hold("lun rescan"):
         apply.ready(call.machine, call.console.say)
         before = observe.host(call.machine, site, observe.Look.HERE)

@@ -12,7 +12,8 @@ import typer
 
 from mpio.commands import call
 from mpio.errors import Interrupted
-from mpio.releases import RECORDED
+from mpio.releases import RECORDED, SUPPORTED
+from mpio.run import Runner
 from mpio.step import Part
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
@@ -76,7 +77,8 @@ Portals = Annotated[
 ]
 Script = Annotated[bool, typer.Option("--script", help="Print the plan as a shell runbook that needs no mpio.")]
 Only = Annotated[
-    str, typer.Option("--only", metavar="PARTS", help=f"Only these parts, with commas between them: {', '.join(Part)}.")
+    str | None,
+    typer.Option("--only", metavar="PARTS", help=f"Only these parts, with commas between them: {', '.join(Part)}."),
 ]
 How = Annotated[
     str,
@@ -162,6 +164,9 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="Where to; it is made
 SiteFile = Annotated[str, typer.Argument(metavar="FILE", help="The site file.")]
 Page = Annotated[str, typer.Option("--report", metavar="FILE", help="Keep the guest's report as this HTML page.")]
 Suite = Annotated[
+    str, typer.Option("--suite", metavar="|".join(r.name for r in SUPPORTED), help="The release of the guest.")
+]
+AnySuite = Annotated[
     str, typer.Option("--suite", metavar="|".join(r.name for r in RECORDED), help="The release of the guest.")
 ]
 
@@ -200,7 +205,10 @@ def verb(name: str, function: Callable[..., int]) -> Callable[..., int]:
     def command(**given: object) -> int:
         shared = {option: given.pop(option) for option in COMMON}
         try:
-            return function(call.made(name, **shared), **given)  # type: ignore[arg-type]
+            made = call.made(name, **shared)  # type: ignore[arg-type]
+            if isinstance(made.machine.run, Runner):
+                made.machine.run.ready()
+            return function(made, **given)
         except KeyboardInterrupt as error:  # typer would end without a word
             raise Interrupted from error
 

@@ -9,10 +9,11 @@ from mpio.alerts import sinks
 from mpio.commands import ended
 from mpio.commands.call import Call
 from mpio.errors import Exit
+from mpio.files import PRIVATE
 from mpio.host import Host
 from mpio.plan import ending
 from mpio.tools import iscsidb
-from mpio.watch import brief, history
+from mpio.watch import brief, healing, history
 
 if TYPE_CHECKING:
     from mpio.commands import options
@@ -38,10 +39,12 @@ def command(call: Call, yes: options.Yes = False, force: options.Force = None) -
                 apply.carry_out(call.machine, share.steps, outcome, tell, strict=True)
         outcome.left = tuple(s for s in share.steps if s not in outcome.done)
         if not outcome.left:
-            told = (sinks.KEPT, brief.KEPT, brief.FLAG, brief.LOCK)  # nobody looks any more who would hold that lock
+            # nobody looks any more who would hold that lock, or try a login again
+            told = (sinks.KEPT, healing.BARS, brief.KEPT, brief.FLAG, brief.LOCK)
             for path in (memory.PATH, logouts.PATH, history.CURRENT, history.OLDER, *told):
                 call.machine.files.remove(path)
-            call.machine.files.remove_folder(history.FOLDER)
+            for folder in (history.FOLDER, PRIVATE):  # what somebody else has put there stays
+                call.machine.files.remove_folder(folder)
             if empty := ending.emptied(host.memory, iscsidb.hollow(call.machine.files)):
                 with iscsilock.hold():
                     for folder in empty:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 
 import typer
 
@@ -47,11 +49,19 @@ def app(verb: str = "") -> typer.Typer:
 
 def run(argv: list[str], verb: str) -> int:
     """Parse one call and carry it out. Raises UsageError for what cannot be parsed."""
+    words = argv or ["--help"]
+    helping = "--help" in words[: words.index("--") if "--" in words else None]
+    # click writes help itself: taken from it, the console says what becomes of an output that takes nothing
+    page = io.StringIO()
     try:
-        return int(app(verb)(args=argv or ["--help"], prog_name="mpio", standalone_mode=False) or 0)
+        with contextlib.redirect_stdout(page) if helping else contextlib.nullcontext():
+            code = int(app(verb)(args=words, prog_name="mpio", standalone_mode=False) or 0)
     except typer.Abort as error:
         raise Interrupted from error
     except CLICK_ERROR as error:
-        words = error.format_message() if hasattr(error, "format_message") else str(error)
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
         known = verb if verb in VERBS else ""
-        raise UsageError(words, " ".join(("mpio", *([known] if known else []), "--help"))) from error
+        raise UsageError(said, " ".join(("mpio", *([known] if known else []), "--help"))) from error
+    if page.getvalue():
+        Console().out(page.getvalue().removesuffix("\n"))
+    return code

@@ -115,24 +115,32 @@ def _glance(call: Call, wait: float) -> tuple[Site, Host, tuple[Lun, ...]]:
 
 
 def _sessionless(call: Call) -> tuple[str, ...]:
-    """The LUNs of the site where the host has no iSCSI session and no map: nothing could make the answer better, so it
-    is given without validating the site. Empty where there is more to be said, also of a file that cannot be used.
+    """The LUNs of the site where the host has no iSCSI session and no map: nothing could make the answer better, so
+    nothing else is looked at. Empty where there is more to be said, also of a file that cannot be used.
     """
     read = call.machine.files
     if present.storage(read.names) or not read.names("/sys/class"):
         return ()
+    from mpio import sitetrust
+
     try:
-        return names_in(read.text(call.site_path) or "")
+        text = sitetrust.read(call.site_path)
+        return names_in(text, frozenset(present.nics(read.names)))
     except MpioError:
         return ()
 
 
-def names_in(text: str) -> tuple[str, ...]:
-    """What the LUNs of a site are called, whatever else is right or wrong there; empty where it cannot be told."""
+def names_in(text: str, nics: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """What the LUNs of a site are called; empty where it cannot be told, or the site is one to be refused."""
+    from mpio import sitesound, sitetrust
+
     try:
-        return tuple(str(lun.get("alias") or lun["wwid"]) for lun in sitetoml.loads(text)["lun"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        tree = sitetoml.loads(text)
+    except ValueError:
         return ()
+    if not sitesound.is_sound(tree, nics) or any(sitetrust.distrusted(tree, 0)):
+        return ()
+    return tuple(str(lun.get("alias") or lun["wwid"]) for lun in tree.get("lun", ()))
 
 
 def _look(call: Call, wait: float) -> tuple[Site, Host, Verdict]:

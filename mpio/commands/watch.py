@@ -62,13 +62,13 @@ def _once(call: Call) -> int:
     said: list[dict[str, object]] = []
 
     def tell(events: tuple[Event, ...]) -> None:
-        moment = datetime.datetime.now().astimezone()
         for one in events:
-            said.append(event.document(one, moment))
+            said.append(event.document(one))
             if not call.console.json:
-                call.console.now(_line(call, one, moment))
+                call.console.now(_line(call, one))
 
-    code = brief.once(call.machine, call.site_or_none(), tell, call.console.say)
+    site = call.site_or_none() if notify.by_unit() else call.site_if_any()
+    code = brief.once(call.machine, site, tell, call.console.say)
     if call.console.json:
         call.console.document("watch", code, {"events": said})
     return code
@@ -114,7 +114,7 @@ def _follow(call: Call, listen: str) -> int:
 def _site(call: Call) -> Site | None:
     """A service whose site file is missing or wrong watches without it until it is mended: nobody typed it just now."""
     try:
-        return call.site_or_none()
+        return call.site_if_any()
     except MpioError as error:
         if not notify.by_systemd():
             raise
@@ -123,13 +123,12 @@ def _site(call: Call) -> Site | None:
 
 
 def _say(call: Call, out: Lines, events: tuple[Event, ...], seen: Seen) -> None:
-    moment = datetime.datetime.now().astimezone()
     for one in events:
-        out.put(_object(one, moment, seen) if call.console.json else _line(call, one, moment))
+        out.put(_object(one, seen) if call.console.json else _line(call, one))
 
 
-def _object(one: Event, moment: datetime.datetime, seen: Seen) -> str:
-    said = event.document(one, moment)
+def _object(one: Event, seen: Seen) -> str:
+    said = event.document(one)
     if one.name is Name.STARTED:
         from mpio import view
 
@@ -137,7 +136,8 @@ def _object(one: Event, moment: datetime.datetime, seen: Seen) -> str:
     return json.dumps(said)
 
 
-def _line(call: Call, one: Event, moment: datetime.datetime) -> str:
+def _line(call: Call, one: Event) -> str:
     severity = call.console.colored(f"{one.severity:<9}", COLORS.get(one.severity, "dim"))
+    moment = datetime.datetime.fromisoformat(one.time)
     time = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}"
     return f"{time} {severity} {one.name:<18} {clean(one.detail or one.subject)}"

@@ -1,8 +1,8 @@
 """Flapping links: a bad cable must not make sessions fail faster than they do by themselves. Pure.
 
-What is lost for the first or second time acts at once. A loss that follows the last one within WINDOW makes a row; from
-the third of a row on it must last before it counts, each time twice as long: a link that comes back meanwhile has cost
-its users less than a login anew.
+What is lost for the first or second time acts at once. A loss makes a row with the last one where the thing had been
+back for less than STABLE; from the third of a row on it must last before it counts, each time twice as long: a link
+that comes back meanwhile has cost its users less than a login anew. What had been well for longer does not flap.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-WINDOW = 60.0
+STABLE = 5.0  # seconds
+WINDOW = 60.0  # after which a row without a new loss is forgotten
 FREE = 2
 FIRST, LONGEST = 5.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Losses of one thing that came one after another: how many, and when the last began."""
+    """Losses of one thing that came one after another: how many, when the last began, and when it was back since;
+    None: nobody has seen that.
+    """
 
     count: int
     last: float
+    back: float | None = None
+
+    def goes_on(self, since: float) -> bool:
+        """Is a loss at that second one more of this row?"""
+        return since - self.last < WINDOW and (self.back is None or since - self.back < STABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,15 @@ class Flaps:
         row = self.rows.get(what)
         if row is not None and since <= row.last:
             return self
-        new = Row(row.count + 1 if row and since - row.last < WINDOW else 1, since)
+        new = Row(row.count + 1 if row and row.goes_on(since) else 1, since)
         # What has been quiet for long is forgotten, or the rows would grow with every portal that ever was.
         kept = {name: one for name, one in self.rows.items() if since - one.last < WINDOW}
         return replace(self, rows={**kept, what: new})
+
+    def back(self, what: str, at: float) -> Flaps:
+        """It was seen to be back at that monotonic second."""
+        row = self.rows.get(what)
+        return self if row is None else replace(self, rows={**self.rows, what: replace(row, back=at)})
 
     def hold(self, what: str) -> float:
         """How many seconds the present loss must last before anything is done."""

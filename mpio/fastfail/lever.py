@@ -97,6 +97,10 @@ class Lever:
             return ()
         return (_event(doomed, cause, what, f"nothing is failed at once: {against.why}", against),)
 
+    def back(self, what: str, at: float) -> None:
+        """What was lost is back since that monotonic second: if it stays so, its next loss is a first one again."""
+        self._flaps = self._flaps.back(what, at)
+
     def _is_lost(self, session: Session, cause: Cause, now: float) -> bool:
         """The loss of a link is over once the kernel says so; and what was done a moment ago is not done again."""
         if cause is Cause.LINK and sysfs.carrier(self._machine.files, session.nic) is True:

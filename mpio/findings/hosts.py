@@ -110,8 +110,8 @@ KINDS = (
         "udevd does not run",
         "No new disk gets its names and properties: multipathd sees no path that comes, and a map that is made anew "
         "never appears in /dev. Nor is the driver of SCSI disks (sd_mod) loaded: sessions may show no disk at all.",
-        "systemctl start systemd-udevd.service, then systemctl restart systemd-udev-trigger.service: what the kernel "
-        "announced meanwhile is lost; journalctl -u systemd-udevd says why it ended",
+        "systemctl start systemd-udevd.service, then udevadm trigger --action=add: what the kernel announced meanwhile "
+        "is lost; journalctl -u systemd-udevd says why it ended",
         evidence="its control group, and systemctl show: ActiveState",
         reference="systemd-udevd(8)",
     ),

@@ -37,7 +37,8 @@ def folder() -> Path:
     return place
 
 
-def _socket(name: str) -> Path:
+def at(name: str = NAME) -> Path:
+    """The socket of that guest, there while it is."""
     return folder() / f"{name}.sock"
 
 
@@ -45,13 +46,13 @@ def _connect(name: str) -> socket.socket | None:
     """None if there is no guest; a socket that nobody listens at is what a crash left, and goes."""
     client = socket.socket(socket.AF_UNIX)
     try:
-        client.connect(str(_socket(name)))
+        client.connect(str(at(name)))
     except FileNotFoundError:
         client.close()
         return None
     except ConnectionRefusedError:
         client.close()
-        _socket(name).unlink(missing_ok=True)
+        at(name).unlink(missing_ok=True)
         return None
     return client
 
@@ -89,11 +90,11 @@ def run(argv: Sequence[str], hear: Hear, say: Say = process.quiet, *, name: str 
         return where.run(argv, stdin=stdin, timeout=None, hear=hear).code
 
 
-def up(say: Say = process.quiet, *, name: str = NAME, suite: str = image.DEFAULT, layout: Path | None = None) -> None:
-    """Start a guest in the background, if there is none; `layout` is a file with a SAN's description (JSON)."""
+def up(say: Say = process.quiet, *, name: str = NAME, suite: str = image.DEFAULT, layout: Path | None = None) -> bool:
+    """Start a guest in the background; False if there is one. `layout` is a file with a SAN's description (JSON)."""
     with attached(name) as running:
         if running:
-            return
+            return False
     image.get(suite, say)
     say("starting the guest")
     log = folder() / f"{name}.log"
@@ -120,6 +121,7 @@ def up(say: Say = process.quiet, *, name: str = NAME, suite: str = image.DEFAULT
     if not ready:
         owner.wait()
         raise channel.GuestLost(f"the guest did not start:\n{said}".rstrip())
+    return True
 
 
 def _import_path() -> str:
@@ -230,7 +232,7 @@ def serve(name: str, suite: str, layout: Path | None) -> int:
     """Own a guest until somebody says `down`, the guest dies, or a signal comes."""
     qemu.end_on_sigterm()
     wanted = san.from_json(layout.read_text()) if layout else san.GUIDE
-    path = _socket(name)
+    path = at(name)
     with guest.Guest(wanted, suite, companion=path) as owned:
         path.unlink(missing_ok=True)
         try:

@@ -46,7 +46,12 @@ def host(machine: Machine, site: Site | None, look: Look, deaf: tuple[Asked, ...
         from mpio.tools import multipath
 
         if os.geteuid() == 0 and not run.missing(("multipath",)):
-            return Host(known_keywords=multipath.known(machine.run))
+            from mpio.observe import configured
+
+            seen = Host(known_keywords=multipath.known(machine.run))
+            if site:
+                configured.refuse_unknown(site, seen)
+            return seen
         return Host(known_keywords=multipath.all_keywords(), blind=("which keywords the installed multipath knows",))
     blind: list[str] = []
     seen = kernel.look(machine, site, blind if look is Look.STATUS else None)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mpio import dropin, iscsilock, itself, presets, run, trust
-from mpio.errors import UsageError
+from mpio import iscsilock, itself, presets, run, trust
+from mpio.errors import SiteError, UsageError
 from mpio.host import Effective, Host, Portal
 from mpio.machine import Machine
 from mpio.observe import states
@@ -123,13 +123,17 @@ def programs(machine: Machine, site: Site, seen: Host, blind: list[str]) -> Host
         return seen
     if seen.root:
         seen = replace(seen, known_keywords=multipath.known(machine.try_once))
-        mistakes = dropin.mistakes(maps.wish(site, seen)[0])
-        if mistakes:
-            raise UsageError("\n".join(mistakes), "correct the site file; nothing was touched")
+        refuse_unknown(site, seen)
     else:
         seen = replace(seen, known_keywords=multipath.all_keywords())
         blind.append("which keywords the installed multipath knows")
     return seen
+
+
+def refuse_unknown(site: Site, seen: Host) -> None:
+    """Raises SiteError for keywords that the installed multipath does not know."""
+    if mistakes := maps.mistakes(site, seen):
+        raise SiteError(site.path, mistakes)
 
 
 def _no_multipath(seen: Host) -> bool:

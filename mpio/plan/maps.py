@@ -81,6 +81,13 @@ def _said(host: Host, mapped: Map, before: str = "") -> str:
     return f"{before}used by {guard.users_of(host, mapped.dm) or f'{mapped.open_count} opener(s)'}"
 
 
+def mistakes(site: Site, host: Host) -> tuple[str, ...]:
+    """Keywords of the site that the multipath of this host does not take. Of LUNs that only the drop-in still has, the
+    site says nothing.
+    """
+    return dropin.mistakes(wish(site, Host(known_keywords=host.known_keywords))[0])
+
+
 def drop_in(wished: dropin.Wish) -> str:
     return multipathconf.render(dropin.sections(wished), HEADER)
 

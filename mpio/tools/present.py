@@ -1,8 +1,12 @@
-"""Is there anything to look at? One question for verbs that run every minute; it imports nothing of the rest."""
+"""Is there anything to look at? Questions of verbs that run every minute; it imports nothing of the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+
+def nics(names: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(n for n in names("/sys/class/net") if names(f"/sys/class/net/{n}"))
 
 
 def storage(names: Callable[[str], tuple[str, ...]]) -> bool:

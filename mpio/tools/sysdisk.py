@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from mpio.tools import scsi, vpd
 from mpio.tools.sysfs import Reader, number, word
 
 _DISKS = "/sys/class/scsi_disk"
 _USEFUL = frozenset({"1", "5", "7", "8"})  # peripheral device types of SPC-4, 6.4.2
+_ADDRESS = re.compile(r"(\d{1,9}):", re.ASCII)  # H:C:T:L
 _RETRIED = 16  # digits of a counter: the kernel's are of 32 bits
 
 
@@ -59,5 +62,5 @@ def place(read: Reader, dev: str) -> str:
 def hosts_of_use(read: Reader) -> frozenset[int]:
     """The SCSI hosts with disks, tapes, changers or optical drives; an array's controller (LUN 0 of some) is none."""
     others = (n for n in read.names(scsi.DEVICES) if word(read, f"{scsi.DEVICES}/{n}/device/type") in _USEFUL)
-    said = (name.partition(":")[0] for name in (*read.names(_DISKS), *others))
-    return frozenset(int(one) for one in said if one.isdigit())
+    found = (_ADDRESS.match(name) for name in (*read.names(_DISKS), *others))
+    return frozenset(int(one[1]) for one in found if one)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mpio.host import Map, Nic, Pair, Path, Portal, Session
+from mpio.tools import present
 from mpio.tools.wwid import wwid
 
 SECTOR = 512  # /sys/block/*/size counts these, whatever the disk's own sectors (Documentation/ABI/stable/sysfs-block)
@@ -60,7 +61,7 @@ def number(read: Reader, path: str) -> int | None:
 
 
 def nic_names(read: Reader) -> tuple[str, ...]:
-    return tuple(n for n in read.names("/sys/class/net") if read.names(f"/sys/class/net/{n}"))
+    return present.nics(read.names)
 
 
 def nics(read: Reader, addresses: Mapping[str, tuple[str, ...]], names: Iterable[str] = ()) -> tuple[Nic, ...]:

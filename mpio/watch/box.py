@@ -46,8 +46,9 @@ class Box:
         self._trouble = ""
         self._writer: threading.Thread | None = None
 
-    def keep(self, events: Iterable[Event], moment: datetime.datetime) -> None:
-        self._put(document(one, moment) for one in events)
+    def keep(self, events: Iterable[Event]) -> None:
+        """What was said, with the time at which it was."""
+        self._put(document(one) for one in events)
 
     def look(self, seen: Seen, moment: datetime.datetime) -> None:
         """Keep what differs from the look before; the first one is only what later ones differ from."""

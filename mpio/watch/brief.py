@@ -19,7 +19,7 @@ from mpio.machine import Machine
 from mpio.site import Site, Watch
 from mpio.watch import changes, kept
 from mpio.watch.box import Box
-from mpio.watch.event import Event
+from mpio.watch.event import Event, stamped
 from mpio.watch.seen import Seen
 from mpio.watch.sight import Sight, judged
 
@@ -111,8 +111,9 @@ class Looking:
 
     def _said(self, events: tuple[Event, ...]) -> None:
         if events and self.seen is not None:
+            events = stamped(events, datetime.datetime.now().astimezone())
             self.tell(events)
-            self.box.keep(events, datetime.datetime.now().astimezone())
+            self.box.keep(events)
             self.alerts.take(events, self.seen, time.monotonic())
 
     def _told(self) -> bool:

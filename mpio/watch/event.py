@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 FORMAT = 1
@@ -62,7 +63,7 @@ class Cause(StrEnum):
 class Event:
     """One change. `root` is the one thing that an alert about it names, and that its other effects name, too:
     `NIC eth1`, `sw-iscsi-0 -> 10.10.8.90:3260`, `LUN hydra_db-a01`. `detail` says what was seen, as a sentence without
-    a full stop.
+    a full stop. `time` (ISO 8601) is when it was said, to all who are told of it.
     """
 
     name: Name
@@ -80,13 +81,20 @@ class Event:
     dev: str = ""
     usable_paths: int | None = None
     expected_paths: int | None = None
+    time: str = field(default="", compare=False)
 
 
-def document(event: Event, moment: datetime.datetime) -> dict[str, object]:
-    """The event as the JSON object of contract 6; `moment` has a zone."""
+def stamped(events: Iterable[Event], moment: datetime.datetime) -> tuple[Event, ...]:
+    """As they are said at this moment, which has a zone; what has been said before keeps its own."""
+    time = moment.isoformat(timespec="milliseconds")
+    return tuple(one if one.time else replace(one, time=time) for one in events)
+
+
+def document(event: Event) -> dict[str, object]:
+    """An event that was said, as the JSON object of contract 6."""
     return {
         "format": FORMAT,
-        "time": moment.isoformat(timespec="milliseconds"),
+        "time": event.time,
         "event": event.name.value,
         "severity": event.severity.value,
         "subject": event.subject,

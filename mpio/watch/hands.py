@@ -15,7 +15,7 @@ from mpio.machine import Machine
 from mpio.site import Site, Watch
 from mpio.watch import causes
 from mpio.watch.box import Box
-from mpio.watch.event import Cause, Event
+from mpio.watch.event import Cause, Event, Name
 from mpio.watch.healing import Healing
 from mpio.watch.seen import Seen
 
@@ -57,8 +57,11 @@ class Hands:
 
     def told(self, events: tuple[Event, ...], seen: Seen, now: float) -> None:
         """These events were said."""
+        for one in events:
+            if one.name in (Name.LINK_UP, Name.PORTAL_REACHABLE):
+                self.lever.back(one.root, now)
         if events:
-            self.box.keep(events, datetime.datetime.now().astimezone())
+            self.box.keep(events)
             self.alerts.take(events, seen, now)
 
     def looked(self, seen: Seen) -> tuple[Event, ...]:

@@ -7,6 +7,7 @@ what is due.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gc
 import selectors
 import signal
@@ -22,7 +23,7 @@ from mpio.host import Portal
 from mpio.machine import Machine
 from mpio.site import Site, Watch
 from mpio.watch import beginning, changes, sight
-from mpio.watch.event import Event, Name, Severity
+from mpio.watch.event import Event, Name, Severity, stamped
 from mpio.watch.hands import Hands
 from mpio.watch.lines import Lines
 from mpio.watch.listener import Listener
@@ -225,6 +226,7 @@ class Loop:
     def emit(self, events: tuple[Event, ...]) -> None:
         if events:
             self._note_losses(events)
+            events = stamped(events, datetime.datetime.now().astimezone())  # one time for all who are told
             self.say(events, self.seen)
             self.counts.update(e.name.value for e in events)
             if self.hands:

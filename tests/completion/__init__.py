@@ -115,12 +115,14 @@ def everywhere(top: Verb) -> tuple[Word, ...]:
 
 
 def valued(top: Verb) -> dict[str, str]:
-    """What follows each option that takes a value: the same in every verb that has it."""
-    found: dict[str, str] = {}
-    for word in (w for verb in verbs(top) for w in verb.options if w.place):
-        for spelt in word.spelt:
-            assert found.setdefault(spelt, word.place) == word.place, f"{spelt} means two things"
-    return found
+    """What follows each option that takes a value; with its verb before it, where verbs differ in that."""
+    found: dict[str, dict[str, str]] = {}
+    for verb in verbs(top):
+        for word in verb.options:
+            for spelt in word.spelt if word.place else ():
+                found.setdefault(spelt, {})[f"{verb.name} {spelt}"] = word.place
+    alike = {spelt: len(set(of.values())) == 1 for spelt, of in found.items()}
+    return {(spelt if alike[spelt] else whole): place for spelt, of in found.items() for whole, place in of.items()}
 
 
 def filled(text: str, fields: dict[str, str]) -> str:

@@ -17,10 +17,10 @@ _mpio_at() {
     esac
 }
 
-# What is the value of the option $1; empty where it takes none.
+# What is the value of the option $1 of the verb; empty where it takes none.
 _mpio_value() {
     place=''
-    case $1 in
+    case "$verb $1" in
 @VALUES@
     esac
 }
@@ -100,7 +100,7 @@ def script() -> str:
     every = everywhere(top)
     values: dict[str, list[str]] = {}
     for option, place in valued(top).items():
-        values.setdefault(place, []).append(option)
+        values.setdefault(place, []).append(quoted(option) if " " in option else f"*\\ {option}")
     fields = {
         "EVERY": _spellings(every),
         "VERBS": "\n".join(_bash_verb(verb, every) for verb in verbs(top)),

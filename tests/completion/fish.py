@@ -58,7 +58,7 @@ def script() -> str:
     top = root()
     every = everywhere(top)
     fields = {
-        "VALUED": " ".join(sorted(valued(top))),
+        "VALUED": " ".join(sorted({option.rpartition(" ")[2] for option in valued(top)})),
         "FAMILIES": " ".join(quoted(verb.name) for verb in verbs(top) if verb.below and verb.name),
     }
     lines = [line for verb in verbs(top) for line in _fish_verb(verb, every)]

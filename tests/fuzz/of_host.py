@@ -18,7 +18,7 @@ from mpio.host import Host, Map, Pair, Portal, Session
 from mpio.machine import Machine
 from mpio.observe import kernel
 from mpio.program import Run
-from mpio.tools import cards, ip, iscsidb, kmsg, present, scsi, sysctl, sysdisk, sysfs, tcpinfo, udevadm, vpd
+from mpio.tools import cards, cgroup, ip, iscsidb, kmsg, present, scsi, sysctl, sysdisk, sysfs, tcpinfo, udevadm, vpd
 
 iscsilock.STILL = 0.0  # nobody writes here
 
@@ -72,7 +72,7 @@ def _sysfs(data: bytes) -> object:
         (sysfs.session_now(read, s), sysfs.login_of(read, s.sid), sysfs.host_state(read, s.host)) for s in host.sessions
     ]
     held = [(sysfs.holders(read, m.dm), udevadm.properties(read, m.dm)) for m in host.maps]
-    above = [sysfs.above(read, n.name) for n in host.nics]
+    above = [sysfs.above(read, n.name) for n in host.nics], sorted(sysdisk.hosts_of_use(read))
     names = sysfs.dm_names(read), sysfs.disks(read), present.storage(read.names), iscsilock.stale(read)
     return host, disks, more, held, above, names, cards.cards(read, {}), inuse.users(read, host, deep=True)
 
@@ -185,10 +185,15 @@ def _disk(data: bytes) -> object:
     return words, numbers, sysdisk.is_read_only(read, "sda"), sysdisk.place(read, "sda")
 
 
+def _group(read: sysfs.Reader) -> object:
+    return list(cgroup.pids(read, "iscsid.service")), cgroup.is_gone(read, "iscsid.service")
+
+
 def _line_of_disk(data: bytes) -> object:
     return sgio.parse_line(data.decode("ascii", "replace"))
 
 
+GROUP = "/sys/fs/cgroup/system.slice/iscsid.service"
 SESSION = Session(
     1,
     2,
@@ -253,6 +258,7 @@ def _dm_lines() -> tuple[bytes, ...]:
 READERS = (
     Reader("sysfs", _sysfs, partial(_trees, "*/sysfs"), slow=True),
     Reader("iscsi-database", _records, _record_trees, slow=True),
+    Reader("unit-group", one(f"{GROUP}/cgroup.procs", _group), lambda: (b"140\n176\n",)),
     Reader("mount-table", one("/proc/self/mountinfo", _users), lambda: (MOUNTS,)),
     Reader("swap-table", one("/proc/swaps", _users), lambda: (SWAPS,)),
     Reader("route-table", one("/proc/net/route", _routes), lambda: (ROUTES, ROUTES_6)),

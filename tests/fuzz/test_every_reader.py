@@ -21,6 +21,7 @@ ELSEWHERE = {
     "mpio/alerts/deliver.py:main": "a child's standard input, written by mpio itself a moment before",
     "mpio/commands/call.py:site": "asks `sitefile`, whose `parse` is in the table",
     "mpio/commands/complete.py:_site": "completion asks `sitefile`, too, and offers nothing where it cannot",
+    "mpio/commands/watch.py:_line": "the time of an event, which mpio itself has just written",
     "mpio/drills/reader.py:look": "a file in memory that mpio's own child writes",
     "mpio/observe/wires_ask.py:_echoes": "two random bytes; what comes back goes through `frames.parse_echo`",
     "mpio/probe.py:once": "a struct of the kernel's, of one size",

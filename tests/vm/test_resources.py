@@ -49,7 +49,7 @@ FAULTS = {
     "database read-only": (READ_ONLY.format("{database}"), "umount {database}"),
     "run full": ("dd if=/dev/zero of=/run/fill bs=64k 2>/dev/null || true", "rm /run/fill"),
     "run read-only": (READ_ONLY.format("/run/mpio"), "umount /run/mpio"),
-    "udev": (f"systemctl stop {UDEV}", f"systemctl start {UDEV}; systemctl restart systemd-udev-trigger.service"),
+    "udev": (f"systemctl stop {UDEV}", f"systemctl start {UDEV}; udevadm trigger --action=add"),
     "multipathd": (f"systemctl mask -q --runtime --now {MULTIPATHD}", f"systemctl unmask -q --runtime {MULTIPATHD}"),
     "iscsid": (f"systemctl mask -q --runtime --now {ISCSID}", f"systemctl unmask -q --runtime {ISCSID}"),
 }
