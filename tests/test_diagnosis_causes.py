@@ -233,13 +233,15 @@ def test_broken_sessions_are_of_what_mends_sessions(part: Finding, symptoms: set
     assert bool(found[part.code]) == bool(symptoms)
 
 
-def test_disks_that_never_came_are_of_udevd_and_not_of_the_array() -> None:
-    """Who loads their driver is gone (lab, udevd and its sockets stopped before the login)."""
+@pytest.mark.parametrize("cause", [None, finding("MP135", "systemd-udevd.service"), finding("MP116", "sd_mod")])
+def test_disks_without_their_driver_are_not_of_the_array(cause: Finding | None) -> None:
+    """Who loads it was away when they came (lab, udevd and its sockets stopped before the login), or may not."""
     none = replace(HOST, paths=(), maps=())
     assert "MP308" in explained(of(none))
-    found = explained(of(none, finding("MP135", "systemd-udevd.service")))
-    assert found.keys() == {"MP135"}
-    assert {"MP308", "MP401"} <= found["MP135"]
+    undriven = tuple(finding("MP460", str(s.pair)) for s in none.sessions)
+    found = explained(of(none, *undriven, *([cause] if cause else [])))
+    assert found.keys() == {cause.code if cause else "MP460"}
+    assert {"MP308", "MP401"} <= set().union(*found.values())
 
 
 def test_a_map_that_is_missing_is_of_what_makes_maps() -> None:

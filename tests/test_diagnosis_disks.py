@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path as Place
 
 import fakes
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from recordings import EACH, replay, tree
 
 from mpio import plan, sgio
-from mpio.diagnosis import disks, disks_blacklist, disks_fixes, disks_paths
+from mpio.diagnosis import disks, disks_blacklist, disks_fixes, disks_paths, disks_unmapped
 from mpio.diagnosis.disks import Alien, Disk, Disks, Named
 from mpio.errors import ProgramFailed
 from mpio.files import Files
@@ -674,6 +675,22 @@ def test_a_session_without_a_disk_is_looked_at_again(
     machine = Machine(saying, Files(str(tmp_path)))
     assert edge.look(machine, None, host).empty == ({7} if empty else set())
     assert edge.look(machine, SITE, host).empty == frozenset()  # whose LUNs the checks miss
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_disks_that_no_driver_has_taken(tmp_path: Place, monkeypatch: pytest.MonkeyPatch, late: bool) -> None:
+    """LUN 0 is the array's own, LUN 10 a disk, LUN 11 one with its driver; it may come a moment later."""
+    made = trees.Tree(tmp_path)
+    for number, kind in ((0, 31), (10, 0), (11, 0)):
+        made.file(f"/sys/class/scsi_device/9:0:0:{number}/device/type", f"{kind}\n")
+    made.file("/sys/class/scsi_disk/9:0:0:11/x", "")
+    taken = partial(made.file, "/sys/class/scsi_disk/9:0:0:10/x", "")
+    monkeypatch.setattr(time, "sleep", lambda _: taken() if late else None)
+    session = replace(HOST.sessions[0], sid=7, host=9)
+    host = Host(sessions=(session,))
+    seen = edge.look(Machine(saying, Files(str(tmp_path))), SITE, host)
+    told = [(f.code, f.subject, f.detail) for f in disks_unmapped.findings(SITE, host, seen, ())]
+    assert told == ([] if late else [("MP460", str(session.pair), "session 7: 9:0:0:10")])
 
 
 def test_a_host_without_disks_is_asked_nothing(tmp_path: Place) -> None:

@@ -285,6 +285,13 @@ OF_HOST = (
         f"systemctl stop {UDEV}.service {UDEV}-control.socket {UDEV}-kernel.socket",
         "MP135",
     ),
+    Injury(
+        "udevd away while disks came",
+        f"mpio logout --yes; modprobe -r sd_mod; systemctl stop {UDEV}.service {UDEV}-control.socket "
+        f"{UDEV}-kernel.socket; iscsiadm -m node --login; systemctl start {UDEV}-control.socket {UDEV}.service",
+        "MP460",
+        until="[ $(ls /sys/class/scsi_device | wc -l) -eq 16 ]",
+    ),
     Injury("modules of the running kernel gone", "mv /lib/modules/$(uname -r) /root/", "MP137"),
     Injury(
         "LUN not registered for the next boot", "multipath -w 3600144f0f484400000004e8685f80002", "MP139", fixed=True

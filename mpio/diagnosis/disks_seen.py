@@ -56,10 +56,10 @@ class Disks:
     `known` those that the kernel has any device for, where that counts, `delays` the seconds that each of a few reads
     took; `conflicts` are disks of which the kernel logged reservation conflicts. `stuck` are disks that answered a read
     and are failed still, each with the line of the log in which somebody failed it, `held` disks that the SCSI layer
-    refuses, each with its state, `suspended` the maps (dm) that are so, `empty` the sessions without a disk: all three
-    for some time. `named` and `marked` are lines of files that name paths, or have LVM take them; `given_up` WWIDs that
-    multipath could not make a map of, `hollow` maps without a table, each with its WWID. `settled`: udev has nothing
-    left to do.
+    refuses, each with its state, `suspended` the maps (dm) that are so, `empty` the sessions without a disk, `undriven`
+    those with disks (H:C:T:L) that no driver has taken: all four for some time. `named` and `marked` are lines of files
+    that name paths, or have LVM take them; `given_up` WWIDs that multipath could not make a map of, `hollow` maps
+    without a table, each with its WWID. `settled`: udev has nothing left to do.
     """
 
     disks: Mapping[str, Disk] = field(default_factory=dict, hash=False)
@@ -84,6 +84,7 @@ class Disks:
     hollow: Mapping[str, str] = field(default_factory=dict, hash=False)
     settled: bool = True
     empty: frozenset[int] = frozenset()
+    undriven: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def disk(self, dev: str) -> Disk:
         return self.disks.get(dev, NONE)

@@ -42,6 +42,9 @@ def findings(site: Site | None, host: Host, seen: Disks, judged: tuple[Lun, ...]
         for disk in loose:
             _judge(host, seen, lun, disk, (causes, lines))
         yield from _said(seen, lun, causes)
+    for session in host.sessions:
+        if left := seen.undriven.get(session.sid):
+            yield finding("MP460", str(session.pair), f"session {session.sid}: {', '.join(left)}")
     for line, disks in lines.items():
         yield finding("MP430", str(line), f"{line.text} leaves out {', '.join(disks)}")
 

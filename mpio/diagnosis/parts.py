@@ -32,7 +32,7 @@ PARTS = {
         (Stage.SESSION, _SESSIONS, ("scsi_transport_iscsi",)),
         (Stage.SESSION, _SESSIONS | {"MP341", "MP342"}, ("iscsiadm",)),
         (Stage.SESSION, _LOGINS, ("open-iscsi", "iscsi")),
-        (Stage.DISK, _COUNTS | {"MP308", "MP434"}, ("sd_mod",)),
+        (Stage.DISK, _COUNTS | {"MP308", "MP434", "MP460"}, ("sd_mod",)),
         (Stage.MAP, _MAPS, ("multipathd",)),
         (Stage.MAP, _MAPS - {"MP404"}, ("multipath", "dmsetup", "MP525")),
         (Stage.MAP, _TABLES, ("dm_multipath", "dm_mod", "scsi_dh_alua", "dm_service_time", "dm_round_robin")),

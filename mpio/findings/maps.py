@@ -276,4 +276,14 @@ KINDS = (
         evidence="the errors of the drill's own reads",
         reference="multipath.conf(5), no_path_retry",
     ),
+    Kind(
+        "MP460",
+        Severity.ERROR,
+        "no driver has taken the disks of {subject}",
+        "The kernel has the LUNs, and no name in /dev for them: sd_mod is not loaded. udev loads it when a disk comes; "
+        "where udevd was away then, nobody does it afterwards. The array has done its part.",
+        "modprobe sd_mod, then udevadm trigger --action=add; mpio verify --wait 60",
+        evidence="disks in /sys/class/scsi_device without an entry in /sys/class/scsi_disk, for some seconds",
+        reference="systemd rules.d/80-drivers.rules",
+    ),
 )

@@ -49,7 +49,8 @@ def look(machine: Machine, site: Site | None, host: Host) -> Disks:
     seen = replace(seen, disks={p.dev: _disk(read, p) for p in host.paths}, aliens=tuple(_aliens(read, host)))
     if site is None or not site.luns:
         seen = replace(seen, empty=_empty(read, host))
-    if not host.paths and not host.maps and not seen.empty:
+    seen = replace(seen, undriven=_undriven(read, host))
+    if not host.paths and not host.maps and not seen.empty and not seen.undriven:
         return seen
     if host.root:
         seen = _asked(machine, site, replace(seen, settled=read.text(udevadm.QUEUE) is None), host, until)
@@ -178,7 +179,7 @@ def _again(machine: Machine, seen: Disks, host: Host, until: float) -> Disks:
     hollow = _hollow(machine, host)
     # What we asked for just now may have been refused, and is counted, too.
     before = {dev: sysdisk.errors(read, dev) for dev in failing}
-    if suspended or held or failing or hollow or host.readable or seen.empty:
+    if suspended or held or failing or hollow or host.readable or seen.empty or seen.undriven:
         time.sleep(max(0.0, min(AGAIN, until + AGAIN - LIMIT - time.monotonic())))
     disks = {dev: replace(seen.disks[dev], grown=sysdisk.errors(read, dev) - before[dev]) for dev in failing}
     return replace(
@@ -186,6 +187,7 @@ def _again(machine: Machine, seen: Disks, host: Host, until: float) -> Disks:
         disks={**seen.disks, **disks},
         held={dev: now for dev in held if (now := sysfs.device_state(read, dev)) in disks_paths.HELD},
         empty=seen.empty & _empty(read, host) if seen.empty else seen.empty,
+        undriven={sid: names for sid, names in _undriven(read, host).items() if sid in seen.undriven},
         suspended=frozenset(dm for dm in suspended if sysfs.word(read, f"/sys/block/{dm}/dm/suspended") == "1"),
         views=(views := _views(machine, host)),
         stuck=_stuck(machine, host, views),
@@ -200,6 +202,11 @@ def _empty(read: sysfs.Reader, host: Host) -> frozenset[int]:
         return frozenset()
     hosts = sysdisk.hosts_of_use(read)
     return frozenset(s.sid for s in bare if s.host not in hosts)
+
+
+def _undriven(read: sysfs.Reader, host: Host) -> Mapping[int, tuple[str, ...]]:
+    found = sysdisk.undriven(read)
+    return {s.sid: found[s.host] for s in host.sessions if s.logged_in and s.host in found}
 
 
 def _hollow(machine: Machine, host: Host) -> Mapping[str, str]:

@@ -8,7 +8,8 @@ from mpio.tools import scsi, vpd
 from mpio.tools.sysfs import Reader, number, word
 
 _DISKS = "/sys/class/scsi_disk"
-_USEFUL = frozenset({"1", "5", "7", "8"})  # peripheral device types of SPC-4, 6.4.2
+_DIRECT = frozenset({"0", "20"})  # peripheral device types of SPC-4, 6.4.2: a disk, one of zones
+_USEFUL = frozenset({"1", "5", "7", "8"})
 _ADDRESS = re.compile(r"(\d{1,9}):", re.ASCII)  # H:C:T:L
 _RETRIED = 16  # digits of a counter: the kernel's are of 32 bits
 
@@ -64,3 +65,14 @@ def hosts_of_use(read: Reader) -> frozenset[int]:
     others = (n for n in read.names(scsi.DEVICES) if word(read, f"{scsi.DEVICES}/{n}/device/type") in _USEFUL)
     found = (_ADDRESS.match(name) for name in (*read.names(_DISKS), *others))
     return frozenset(int(one[1]) for one in found if one)
+
+
+def undriven(read: Reader) -> dict[int, tuple[str, ...]]:
+    """SCSI host to the H:C:T:L of its disks that no driver has taken: they have no name in /dev."""
+    taken = frozenset(read.names(_DISKS))
+    found: dict[int, list[str]] = {}
+    for name in read.names(scsi.DEVICES):
+        at = _ADDRESS.match(name)
+        if at and name not in taken and word(read, f"{scsi.DEVICES}/{name}/device/type") in _DIRECT:
+            found.setdefault(int(at[1]), []).append(name)
+    return {host: tuple(names) for host, names in found.items()}

@@ -72,7 +72,7 @@ def _sysfs(data: bytes) -> object:
         (sysfs.session_now(read, s), sysfs.login_of(read, s.sid), sysfs.host_state(read, s.host)) for s in host.sessions
     ]
     held = [(sysfs.holders(read, m.dm), udevadm.properties(read, m.dm)) for m in host.maps]
-    above = [sysfs.above(read, n.name) for n in host.nics], sorted(sysdisk.hosts_of_use(read))
+    above = [sysfs.above(read, n.name) for n in host.nics], sorted(sysdisk.hosts_of_use(read)), sysdisk.undriven(read)
     names = sysfs.dm_names(read), sysfs.disks(read), present.storage(read.names), iscsilock.stale(read)
     return host, disks, more, held, above, names, cards.cards(read, {}), inuse.users(read, host, deep=True)
 
