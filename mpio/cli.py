@@ -136,20 +136,28 @@ def _quick(argv: list[str]) -> tuple[dict[str, bool], dict[str, Any]] | None:
 def _said(argv: list[str], error: MpioError) -> int:
     """Say it where it can be read. To Nagios no call that failed is a verdict: its 2 would be CRITICAL."""
     as_nagios = "--nagios" in _options(argv)
-    with contextlib.suppress(OSError, MpioError):  # its reader has gone, or there is no room for it either
+    with contextlib.suppress(OSError, MpioError):  # nobody hears stderr either
         try:
-            if isinstance(error, OutputLost):
-                Console().error("", error)
-            elif as_nagios:
-                from mpio import nagios
-
-                Console().out(nagios.unknown(error))
-            else:
-                _console(argv).error(_command(argv), error)
-            Console().flush()
+            _document(argv, error, as_nagios)
+        except OutputLost:  # stdout takes no document
+            Console().error("", error)
         except (MemoryError, ImportError):
             os.write(2, LAST)
+        except OSError as another:
+            os.write(2, f"mpio: {error.message}; {another.strerror}\n  {error.hint}\n".encode())
     return UNKNOWN if as_nagios else int(error.exit)
+
+
+def _document(argv: list[str], error: MpioError, as_nagios: bool) -> None:
+    if isinstance(error, OutputLost):
+        Console().error("", error)
+    elif as_nagios:
+        from mpio import nagios
+
+        Console().out(nagios.unknown(error))
+    else:
+        _console(argv).error(_command(argv), error)
+    Console().flush()
 
 
 def _options(argv: list[str]) -> list[str]:
