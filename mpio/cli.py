@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from mpio import fault, inherited
-from mpio.console import Console
+from mpio.console import Console, clean
 from mpio.errors import Exit, Interrupted, MpioError, OutputLost
 from mpio.shortage import of as shortage_of
 
@@ -144,7 +144,8 @@ def _said(argv: list[str], error: MpioError) -> int:
         except (MemoryError, ImportError):
             os.write(2, LAST)
         except OSError as another:
-            os.write(2, f"mpio: {error.message}; {another.strerror}\n  {error.hint}\n".encode())
+            said = f"mpio: {clean(error.message)}; {another.strerror}\n  {clean(error.hint)}\n"
+            os.write(2, said.encode("utf-8", "backslashreplace"))
     return UNKNOWN if as_nagios else int(error.exit)
 
 

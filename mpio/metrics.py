@@ -23,7 +23,7 @@ HELP = {
     "mpio_session_up": "1 where the session is logged in.",
     "mpio_session_recovery_timeout_seconds": "recovery_tmo of the live session; absent where it is off.",
     "mpio_iface_carrier": "1 where the iface's NIC has carrier.",
-    "mpio_portal_reachable": "1 where the portal answered through the iface, by a session or a probe.",
+    "mpio_portal_reachable": "1 where the portal answered through the iface, by a probe, or else by a session.",
     "mpio_portal_rtt_seconds": "Round trip to the portal through the iface: by a session's socket or a connect.",
     "mpio_failover_budget_seconds": "How long a reader of the LUN waits at most when this kind of thing fails; absent "
     "where nothing bounds it.",

@@ -14,12 +14,6 @@ def by_systemd() -> bool:
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
-def by_unit() -> bool:
-    """Are we what a unit starts? What systemd tells of that is inherited, so it says whom it means (v248 on)."""
-    pid = os.environ.get("SYSTEMD_EXEC_PID")
-    return pid == str(os.getpid()) if pid else bool(os.environ.get("INVOCATION_ID"))
-
-
 def ready() -> None:
     """Who waits for the unit's start need wait no more."""
     _tell("READY=1")

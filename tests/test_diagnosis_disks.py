@@ -679,12 +679,12 @@ def test_a_session_without_a_disk_is_looked_at_again(
 
 @pytest.mark.parametrize("late", [False, True])
 def test_disks_that_no_driver_has_taken(tmp_path: Place, monkeypatch: pytest.MonkeyPatch, late: bool) -> None:
-    """LUN 0 is the array's own, LUN 10 a disk, LUN 11 one with its driver; it may come a moment later."""
+    """LUN 0 is the array's own, 10 a disk, 11 one that it does not connect; the driver may come a moment later."""
     made = trees.Tree(tmp_path)
-    for number, kind in ((0, 31), (10, 0), (11, 0)):
+    for number, kind, inquiry in ((0, 31, "\x7f"), (10, 0, "\0\0\6"), (11, 0, "\x20\0\6")):
         made.file(f"/sys/class/scsi_device/9:0:0:{number}/device/type", f"{kind}\n")
-    made.file("/sys/class/scsi_disk/9:0:0:11/x", "")
-    taken = partial(made.file, "/sys/class/scsi_disk/9:0:0:10/x", "")
+        made.file(f"/sys/class/scsi_device/9:0:0:{number}/device/inquiry", inquiry)
+    taken = partial(made.file, "/sys/bus/scsi/drivers/sd/bind", "")
     monkeypatch.setattr(time, "sleep", lambda _: taken() if late else None)
     session = replace(HOST.sessions[0], sid=7, host=9)
     host = Host(sessions=(session,))

@@ -177,8 +177,8 @@ def test_a_quiet_while_ends_a_row_and_is_forgotten() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 10 * WINDOW), st.floats(0.01, 2 * STABLE)), max_size=60))
-def test_no_link_is_failed_more_than_a_few_times_a_minute(gaps: list[tuple[float, float]]) -> None:
-    """However it flaps: what acts at once, and had not been well for a while, comes twice before it must last."""
+def test_what_flaps_acts_at_once_twice_before_it_must_last(gaps: list[tuple[float, float]]) -> None:
+    """However it flaps, and however long each loss is; what had been well for a while begins anew."""
     row, now, back, acted = flaps.Flaps(), 0.0, -2 * STABLE, list[float]()
     for away, well in gaps:
         now = back + well
@@ -189,7 +189,7 @@ def test_no_link_is_failed_more_than_a_few_times_a_minute(gaps: list[tuple[float
             acted.append(now)
         back = now + away
         row = row.back("x", back)
-        assert all(third - first >= WINDOW for first, third in zip(acted, acted[2:], strict=False))
+        assert len(acted) <= flaps.FREE
 
 
 # -- the note ------------------------------------------------------------------------------------------------------

@@ -126,6 +126,19 @@ def test_a_link_that_is_back_for_a_while_does_not_flap(
     assert ["times in a row" in one.detail for one in said] == [False, False, held]
 
 
+def test_a_portal_was_well_since_its_last_answer_and_its_loss_is_told_some_misses_later(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(fast_fail="probe", probe_interval=2.0, probe_misses=3)
+    hands = Hands.of(Machine(Runner(), Files(str(tree.root))), replace(fakes.guide_site(), watch=watch), print)
+    back: list[tuple[str, float]] = []
+    monkeypatch.setattr(hands.lever, "back", lambda what, at: back.append((what, at)))
+    for name in (Name.PORTAL_REACHABLE, Name.LINK_UP, Name.PORTAL_UNREACHABLE):
+        hands.told((Event(name, Severity.RECOVERED, "x", root=name.value),), look(tree), 100.0)
+    hands.close(0.1)
+    assert back == [("portal_reachable", 106.0), ("link_up", 100.0)]
+
+
 def test_a_note_that_cannot_be_removed_is_said_once_and_ends_nobody(tree: Tree) -> None:
     left(tree, 1)
     one = lever(tree)

@@ -59,21 +59,6 @@ def test_a_systemd_that_does_not_read_holds_nobody_up(systemd: socket.socket) ->
 
 
 @pytest.mark.parametrize(
-    ("pid", "run", "unit"),
-    [("us", "a1", True), ("1", "a1", False), (None, "a1", True), (None, None, False)],
-)
-def test_what_a_unit_starts_knows_it(
-    pid: str | None, run: str | None, unit: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A desktop's terminal has both words from the unit that started the desktop."""
-    for name, value in (("SYSTEMD_EXEC_PID", str(os.getpid()) if pid == "us" else pid), ("INVOCATION_ID", run)):
-        monkeypatch.delenv(name, raising=False)
-        if value is not None:
-            monkeypatch.setenv(name, value)
-    assert notify.by_unit() is unit
-
-
-@pytest.mark.parametrize(
     ("usec", "pid", "interval"),
     [
         (None, None, None),

@@ -691,3 +691,37 @@ def test_any_file_gives_a_site_or_an_error_that_is_ours(tmp_path_factory: pytest
     path.chmod(0o600)
     with contextlib.suppress(SiteError, LooseSecret):
         sitefile.load(str(path), owner=os.geteuid())
+
+
+def test_the_quick_check_knows_every_word_of_the_schema() -> None:
+    """Another one would bind in `sitefile` alone."""
+    words: dict[str, set[str]] = {}
+
+    def walk(given: object) -> None:
+        if isinstance(given, dict):
+            if isinstance(kind := given.get("type"), str):
+                words.setdefault(kind, set()).update(given.keys() - {"type", "metadata"})
+            for one in given.values():
+                walk(one)
+
+    walk(sitekeys.site())
+    function = {"function", "schema"}
+    known = {
+        "typed-dict": {"fields", "strict", "total", "extra_behavior"},
+        "typed-dict-field": {"required", "schema"},
+        "default": {"default", "schema"},
+        "function-before": function,
+        "function-after": function,
+        "function-plain": {"function"},
+        "no-info": {"function"},
+        "dict": {"keys_schema", "values_schema", "strict"},
+        "list": {"items_schema", "min_length", "strict"},
+        "int": {"ge", "le", "strict"},
+        "float": {"ge", "le", "strict", "allow_inf_nan"},
+        "str": {"strict"},
+        "bool": {"strict"},
+        "literal": {"expected"},
+    }
+    assert {
+        kind: found - known.get(kind, set()) for kind, found in words.items() if found - known.get(kind, set())
+    } == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mpio import nagios, sitetoml
+from mpio import nagios, sitetoml, sitewords
 from mpio.commands.call import Call
 from mpio.errors import Exit, MpioError
 from mpio.tools import present
@@ -140,7 +140,7 @@ def names_in(text: str, nics: frozenset[str] = frozenset()) -> tuple[str, ...]:
         return ()
     if not sitesound.is_sound(tree, nics) or any(sitetrust.distrusted(tree, 0)):
         return ()
-    return tuple(str(lun.get("alias") or lun["wwid"]) for lun in tree.get("lun", ()))
+    return tuple(str(lun.get("alias") or sitewords.wwid(lun["wwid"])) for lun in tree.get("lun", ()))
 
 
 def _look(call: Call, wait: float) -> tuple[Site, Host, Verdict]:

@@ -67,8 +67,7 @@ def _once(call: Call) -> int:
             if not call.console.json:
                 call.console.now(_line(call, one))
 
-    site = call.site_or_none() if notify.by_unit() else call.site_if_any()
-    code = brief.once(call.machine, site, tell, call.console.say)
+    code = brief.once(call.machine, call.site_if_any(), tell, call.console.say)
     if call.console.json:
         call.console.document("watch", code, {"events": said})
     return code

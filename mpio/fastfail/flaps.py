@@ -28,7 +28,12 @@ class Row:
 
     def goes_on(self, since: float) -> bool:
         """Is a loss at that second one more of this row?"""
-        return since - self.last < WINDOW and (self.back is None or since - self.back < STABLE)
+        return since - self.last < WINDOW if self.back is None else since - self.back < STABLE
+
+    @property
+    def quiet(self) -> float:
+        """Since when nothing has been heard of it."""
+        return self.last if self.back is None else self.back
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Flaps:
             return self
         new = Row(row.count + 1 if row and row.goes_on(since) else 1, since)
         # What has been quiet for long is forgotten, or the rows would grow with every portal that ever was.
-        kept = {name: one for name, one in self.rows.items() if since - one.last < WINDOW}
+        kept = {name: one for name, one in self.rows.items() if since - one.quiet < WINDOW}
         return replace(self, rows={**kept, what: new})
 
     def back(self, what: str, at: float) -> Flaps:

@@ -283,7 +283,7 @@ KINDS = (
         "The kernel has the LUNs, and no name in /dev for them: sd_mod is not loaded. udev loads it when a disk comes; "
         "where udevd was away then, nobody does it afterwards. The array has done its part.",
         "modprobe sd_mod, then udevadm trigger --action=add; mpio verify --wait 60",
-        evidence="disks in /sys/class/scsi_device without an entry in /sys/class/scsi_disk, for some seconds",
+        evidence="disks in /sys/class/scsi_device while /sys/bus/scsi/drivers has no sd, for some seconds",
         reference="systemd rules.d/80-drivers.rules",
     ),
 )

@@ -9,6 +9,7 @@ from mpio.tools.sysfs import Reader, number, word
 
 _DISKS = "/sys/class/scsi_disk"
 _DIRECT = frozenset({"0", "20"})  # peripheral device types of SPC-4, 6.4.2: a disk, one of zones
+_DRIVER = "/sys/bus/scsi/drivers/sd"
 _USEFUL = frozenset({"1", "5", "7", "8"})
 _ADDRESS = re.compile(r"(\d{1,9}):", re.ASCII)  # H:C:T:L
 _RETRIED = 16  # digits of a counter: the kernel's are of 32 bits
@@ -68,11 +69,20 @@ def hosts_of_use(read: Reader) -> frozenset[int]:
 
 
 def undriven(read: Reader) -> dict[int, tuple[str, ...]]:
-    """SCSI host to the H:C:T:L of its disks that no driver has taken: they have no name in /dev."""
-    taken = frozenset(read.names(_DISKS))
+    """SCSI host to the H:C:T:L of its disks where the kernel has no driver for disks: they have no name in /dev. With
+    sd_mod there a disk that it has not taken is none (a LUN that the array does not connect), or was taken from it.
+    """
+    if read.names(_DRIVER):
+        return {}
     found: dict[int, list[str]] = {}
     for name in read.names(scsi.DEVICES):
         at = _ADDRESS.match(name)
-        if at and name not in taken and word(read, f"{scsi.DEVICES}/{name}/device/type") in _DIRECT:
+        if at and word(read, f"{scsi.DEVICES}/{name}/device/type") in _DIRECT and _is_connected(read, name):
             found.setdefault(int(at[1]), []).append(name)
     return {host: tuple(names) for host, names in found.items()}
+
+
+def _is_connected(read: Reader, name: str) -> bool:
+    """By the peripheral qualifier of its INQUIRY (SPC-4, 6.4.2): some arrays answer so for a LUN that is not mapped."""
+    said = (read.text(f"{scsi.DEVICES}/{name}/device/inquiry") or "").encode("utf-8", "surrogateescape")
+    return not said or said[0] >> 5 == 0

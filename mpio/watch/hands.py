@@ -58,8 +58,10 @@ class Hands:
     def told(self, events: tuple[Event, ...], seen: Seen, now: float) -> None:
         """These events were said."""
         for one in events:
-            if one.name in (Name.LINK_UP, Name.PORTAL_REACHABLE):
+            if one.name is Name.LINK_UP:
                 self.lever.back(one.root, now)
+            elif one.name is Name.PORTAL_REACHABLE:  # its loss counts from its last miss: it is well that much shorter
+                self.lever.back(one.root, now + self.watch.probe_interval * self.watch.probe_misses)
         if events:
             self.box.keep(events)
             self.alerts.take(events, seen, now)
