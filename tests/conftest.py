@@ -3,11 +3,12 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Slow machines are no mistake, and `make test` says the same of the same tree each time; the long form looks further.
 settings.register_profile("test", deadline=None, derandomize=True)
-settings.register_profile("nightly", deadline=None, max_examples=1000)
+# How fast a machine that runs guests beside makes examples says nothing of what is tried with them.
+settings.register_profile("nightly", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
