@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import fakes
 import pytest
@@ -197,6 +198,7 @@ def test_what_forbids_it() -> None:
     assert codes(host) == []
     grown = replace(host, paths=tuple(replace(p, size=7) if p is second else p for p in host.paths))
     assert codes(grown) == ["MP410"]
+    assert codes(replace(host, paths=tuple(replace(p, size=0) if p is second else p for p in host.paths))) == []
     assert codes(host, **{first.dev: Said(gone=False, wwids=frozenset({NEW}), serial="x")}) == ["MP415"]
     assert codes(host, **{first.dev: Said(gone=False, wwids=frozenset({OTHER}))}) == ["MP415"]
     assert codes(replace(host, users=(User(first.dev, "mount", "/srv"),))) == ["MP408"]
@@ -295,6 +297,19 @@ def test_add(run: Mpio, site: Path, acts: Acting) -> None:
     assert kinds[4] == str(site)
     again = run("lun", "add", NEW, "-o", "json")  # nothing to do needs no --yes
     assert (again.code, again.json["done"]) == (0, [])
+
+
+def test_add_reads_a_size_once_more(acts: Acting) -> None:
+    """A session broke while its disk was scanned (lab, no-op time-outs under load): it came with no size."""
+    host = scanned(HOST)
+    mine = [p for p in host.paths if p.wwid == NEW]
+    acts.now = replace(host, paths=tuple(replace(p, size=0) if p is mine[1] else p for p in host.paths))
+    outcome = apply.Outcome(host=acts.now)
+    assert scan.sizeless(Mock(), acts.now, NEW, outcome, Mock())
+    assert [s.path for s in outcome.done if isinstance(s, Write)] == [
+        f"/sys/class/scsi_device/{mine[1].hctl}/device/rescan"
+    ]
+    assert not scan.sizeless(Mock(), host, NEW, outcome, Mock())
 
 
 def test_add_on_one_target(run: Mpio, site: Path, acts: Acting) -> None:

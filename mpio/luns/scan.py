@@ -9,7 +9,7 @@ from mpio import apply, identity, settle, topology
 from mpio.host import Host, Pair, Session
 from mpio.machine import Machine
 from mpio.plan import luns
-from mpio.tools import iscsiadm, sysfs, udevadm
+from mpio.tools import iscsiadm, scsi, sysfs, udevadm
 
 if TYPE_CHECKING:
     from mpio.site import Site
@@ -33,6 +33,17 @@ def sessions(machine: Machine, chosen: Iterable[Session], why: str, outcome: app
     """Rescan these sessions, and let udev finish with what they found."""
     apply.carry_out(machine, [iscsiadm.rescan(s.sid, why=f"{s.pair}: {why}") for s in chosen], outcome, tell)
     machine.run(*udevadm.settle(SETTLE), ok=None, timeout=None)
+
+
+def sizeless(machine: Machine, host: Host, wwid: str, outcome: apply.Outcome, tell: apply.Tell) -> bool:
+    """Has the kernel disks of this LUN whose size it could not read, as where their session broke while they were
+    scanned? They are read once more.
+    """
+    disks = [p for p in host.paths if p.wwid == wwid and p.size == 0]
+    apply.carry_out(
+        machine, [scsi.rescan(p, why=f"the size of {p.dev} could not be read") for p in disks], outcome, tell
+    )
+    return bool(disks)
 
 
 def whole(machine: Machine, host: Host, planned: Pairs, wwid: str) -> None:

@@ -78,6 +78,8 @@ def add(
         scan.sessions(machine, blind, f"does not show {wish.wwid}", looked, tell)
         scan.whole(machine, host, planned, wish.wwid)
     host = observe.host(machine, site, observe.Look.USERS)
+    if scan.sizeless(machine, host, wish.wwid, looked, tell):
+        host = observe.host(machine, site, observe.Look.USERS)
     _check(machine, site, host, wish, asked.forced)
     change = replace(change, wishes=(wish,))
     return change, carry_out(machine, change, replace(asked, first=host, pick=own(wish)), looked, tell)

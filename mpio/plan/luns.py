@@ -105,8 +105,7 @@ def against(host: Host, wanted: str, said: Mapping[str, Said], forced: frozenset
     found = [
         f for f in strangers(host) for m in host.maps if m.name == f.subject and (m.dm in taken or m.wwid == wanted)
     ]
-    sizes = {p.size for p in paths if p.size is not None}
-    if len(sizes) > 1:
+    if len({p.size for p in paths if p.size}) > 1:  # without one a path is of no use, and no other LUN
         found.append(finding("MP410", wanted, ", ".join(f"{p.dev} {p.size}" for p in paths)))
     asked = [p for p in paths if p.dev in said]
     others = {p.dev: said[p.dev].wwid for p in asked if not p.dm and said[p.dev].is_another(wanted)}
