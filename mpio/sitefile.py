@@ -31,7 +31,7 @@ def load(path: str, *, nics: frozenset[str] = frozenset(), owner: int = 0) -> Si
 
     Raises SiteError with every mistake, LooseSecret where only secret files are wrong, MpioError where it may not look.
     """
-    tree = _tree(read(path, owner), path)
+    tree = _tree(sitetrust.read(path, owner), path)
     site, mistakes = _checked(tree, path, nics)
     missing, loose = sitetrust.distrusted(tree, owner)
     if mistakes or missing or site is None:
@@ -49,17 +49,12 @@ def parse(text: str, path: str, nics: frozenset[str] = frozenset()) -> Site:
     return site
 
 
-def read(path: str, owner: int = 0) -> str:
-    """The text of a file that nobody else may write."""
-    return sitetrust.read(path, owner)
-
-
 def edited(path: str, change: Callable[[str], str], why: str, nics: frozenset[str] = frozenset()) -> tuple[Site, Write]:
     """The site with this change of its text, and the write that makes it so, which keeps the file's mode and owner.
 
     Raises SiteError where the changed text is none that could be read again: nothing is written before that is known.
     """
-    before = read(path)
+    before = sitetrust.read(path)
     after = change(before)
     return parse(after, path, nics), Write(Part.MULTIPATH, why, os.path.abspath(path), after, None, before)
 

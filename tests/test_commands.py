@@ -12,10 +12,10 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fakes
 import pytest
@@ -310,6 +310,18 @@ def test_to_nagios_a_fault_of_ours_is_unknown() -> None:
     assert done.stdout.startswith("MPIO UNKNOWN - a fault of mpio itself")
 
 
+def into(stdout: IO[str], argv: Sequence[str], unbuffered: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mpio", *argv],
+        cwd=TOP,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "code"),
     [
@@ -322,15 +334,7 @@ def test_to_nagios_a_fault_of_ours_is_unknown() -> None:
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_output_that_takes_nothing(argv: list[str], code: int, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "mpio", *argv],
-            cwd=TOP,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-        )
+        done = into(full, argv, unbuffered)
     assert done.returncode == code
     assert done.stderr == "mpio: cannot write the output: No space left on device\n  make room where it goes\n"
 
@@ -384,15 +388,7 @@ def test_whoever_reads_no_further_does_not_change_the_exit_code(argv: tuple[str,
     ours, theirs = os.pipe()
     os.close(ours)
     with open(theirs, "w") as gone:  # noqa: PTH123 - a descriptor has no path
-        done = subprocess.run(
-            [sys.executable, "-m", "mpio", *argv],
-            cwd=TOP,
-            stdout=gone,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-        )
+        done = into(gone, argv, unbuffered)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import attacker
 import pytest
 
-from mpio import folders, lock, run, sitefile, support, trust
+from mpio import folders, lock, run, sitetrust, support, trust
 from mpio.errors import CannotWrite, Distrusted, MpioError, SiteError
 from mpio.files import Files
 from mpio.machine import Machine
@@ -36,14 +36,14 @@ files = Files()
 
 AS_USER = """
 import grp, os, pwd, sys
-from mpio import run, sitefile
+from mpio import run, sitetrust
 run.warm()
 uid, gid, home = sys.argv[1:]
 os.setgroups([])
 os.setgid(int(gid))
 os.setuid(int(uid))
 run.Runner(record=f"{home}/rec")("true")
-print(sitefile.read(f"{home}/site.toml"))
+print(sitetrust.read(f"{home}/site.toml"))
 """
 
 
@@ -486,10 +486,10 @@ if os.geteuid() == 0:  # for somebody else to be the attacker takes root
         assert as_user() == "words\n"
         assert os.listdir(home / "rec") == ["00001-true"]
         with pytest.raises(SiteError, match="owned by user"):
-            sitefile.read(f"{home}/site.toml")
+            sitetrust.read(f"{home}/site.toml")
         # By sudo: what is read, but root writes nothing there.
         monkeypatch.setenv("SUDO_UID", str(user.pw_uid))
-        assert sitefile.read(f"{home}/site.toml") == "words"
+        assert sitetrust.read(f"{home}/site.toml") == "words"
         assert trust.of_program(f"{home}/site.toml")
         with pytest.raises(CannotWrite, match="its mode is 0775"):
             files.write(f"{home}/f", "x")
@@ -497,7 +497,7 @@ if os.geteuid() == 0:  # for somebody else to be the attacker takes root
             of_group(gid, mode)
             assert f"its mode is {mode:04o}" in as_user()
             with pytest.raises(SiteError, match=f"its mode is {mode:04o}"):
-                sitefile.read(f"{home}/site.toml")
+                sitetrust.read(f"{home}/site.toml")
 
     def _alone(user: pwd.struct_passwd) -> bool:
         try:
@@ -531,7 +531,7 @@ if os.geteuid() == 0:  # for somebody else to be the attacker takes root
         os.chown(place, 0, staff)
         place.chmod(0o2775)
         with pytest.raises(SiteError, match="its mode is 2775"):
-            sitefile.read(f"{place}/page")
+            sitetrust.read(f"{place}/page")
         (place / "page").chmod(0o775)
         os.chown(place / "page", 0, staff)
         assert "others may write it" in trust.of_program(f"{place}/page")

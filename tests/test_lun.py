@@ -305,11 +305,11 @@ def test_add_reads_a_size_once_more(acts: Acting) -> None:
     mine = [p for p in host.paths if p.wwid == NEW]
     acts.now = replace(host, paths=tuple(replace(p, size=0) if p is mine[1] else p for p in host.paths))
     outcome = apply.Outcome(host=acts.now)
-    assert scan.sizeless(Mock(), acts.now, NEW, outcome, Mock())
+    assert scan.measured(Mock(), acts.now, NEW, outcome, Mock())
     assert [s.path for s in outcome.done if isinstance(s, Write)] == [
         f"/sys/class/scsi_device/{mine[1].hctl}/device/rescan"
     ]
-    assert not scan.sizeless(Mock(), host, NEW, outcome, Mock())
+    assert not scan.measured(Mock(), host, NEW, outcome, Mock())
 
 
 def test_add_on_one_target(run: Mpio, site: Path, acts: Acting) -> None:
@@ -382,7 +382,7 @@ def test_add_where_the_site_file_cannot_be_written(
     assert "no space left" in wrong(run, ["lun", "add", NEW, "--yes"], 1, "could-not")
     assert NEW not in acts.now.registered
     monkeypatch.setattr(apply, "carry_out", carried_out)
-    written = "mpio.sitefile.read"
+    written = "mpio.sitetrust.read"
     texts = iter([before, before + "# edited\n"] * 4)
     monkeypatch.setattr(written, lambda *_: next(texts))
     monkeypatch.setattr("mpio.sitefile.load", lambda *_, **__: SITE)

@@ -35,14 +35,13 @@ def sessions(machine: Machine, chosen: Iterable[Session], why: str, outcome: app
     machine.run(*udevadm.settle(SETTLE), ok=None, timeout=None)
 
 
-def sizeless(machine: Machine, host: Host, wwid: str, outcome: apply.Outcome, tell: apply.Tell) -> bool:
-    """Has the kernel disks of this LUN whose size it could not read, as where their session broke while they were
-    scanned? They are read once more.
+def measured(machine: Machine, host: Host, wwid: str, outcome: apply.Outcome, tell: apply.Tell) -> bool:
+    """Have the kernel read the size of this LUN's disks once more where it could not, as where their session broke
+    while they were scanned, and answers now. True where there was one.
     """
-    disks = [p for p in host.paths if p.wwid == wwid and p.size == 0]
-    apply.carry_out(
-        machine, [scsi.rescan(p, why=f"the size of {p.dev} could not be read") for p in disks], outcome, tell
-    )
+    disks = [p for p in identity.can_answer(host) if p.wwid == wwid and p.size == 0]
+    steps = [scsi.rescan(p, why=f"the size of {p.dev} could not be read") for p in disks]
+    apply.carry_out(machine, steps, outcome, tell)
     return bool(disks)
 
 

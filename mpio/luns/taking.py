@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mpio import apply, choose, guard, identity, memory, observe, plan, settle, sitefile, sitetext, topology
+from mpio import apply, choose, guard, identity, memory, observe, plan, settle, sitefile, sitetext, sitetrust, topology
 from mpio.checks import luns as checks
 from mpio.errors import Busy, Exit, MpioError
 from mpio.findings import Finding, finding
@@ -78,7 +78,7 @@ def add(
         scan.sessions(machine, blind, f"does not show {wish.wwid}", looked, tell)
         scan.whole(machine, host, planned, wish.wwid)
     host = observe.host(machine, site, observe.Look.USERS)
-    if scan.sizeless(machine, host, wish.wwid, looked, tell):
+    if scan.measured(machine, host, wish.wwid, looked, tell):
         host = observe.host(machine, site, observe.Look.USERS)
     _check(machine, site, host, wish, asked.forced)
     change = replace(change, wishes=(wish,))
@@ -152,7 +152,7 @@ def carry_out(
     guard.forbid(f for wish in change.wishes for f in _about(made.refused, asked.first, wish))
     configured.candidate(machine, asked.of(change.site, asked.first, made))
     if write.text != write.before:
-        if sitefile.read(write.path) != write.before:
+        if sitetrust.read(write.path) != write.before:
             raise Busy(f"somebody changed {write.path} at this moment", "run it again")
         apply.carry_out(machine, (write,), before, tell, strict=True)
         if failed := before.failed.get(apply.key(write)):

@@ -19,7 +19,6 @@ from mpio.tools import cgroup, ip, iscsidb, multipath, multipathd, sysctl, sysfs
 
 # RHEL's unit has the condition, and its multipathd takes no device without the file.
 UNIT_FILES = tuple(f"{folder}/systemd/system/multipathd.service" for folder in ("/etc", "/usr/lib", "/lib"))
-BOOTED = "/run/systemd/system"  # there while systemd runs the host (sd_booted(3))
 MODULES = ("iscsi_tcp", "dm_multipath")
 PROGRAMS = ("iscsiadm", "multipath", "multipathd", "dmsetup", "ip", "systemctl", "udevadm")
 
@@ -87,8 +86,7 @@ def timed(machine: Machine, seen: Host) -> Host:
 
 def without_udevd(machine: Machine, seen: Host) -> Host:
     """With udevd's unit where systemd runs the host and udevd does not: only then systemd is asked."""
-    read = machine.files
-    if not os.path.isdir(read.root + BOOTED) or not cgroup.is_gone(read, systemctl.UDEVD):
+    if not cgroup.is_gone(machine.files, systemctl.UDEVD):
         return seen
     return replace(seen, units=(*seen.units, *systemctl.units(machine.run, (systemctl.UDEVD,))))
 

@@ -15,6 +15,10 @@ def pids(read: Reader, unit: str) -> Iterator[str]:
 
 
 def is_gone(read: Reader, unit: str) -> bool:
-    """Has the unit no group where others have theirs? Without any, nobody can tell."""
+    """Has the unit no group where others have theirs? Where systemd does not run the host (sd_booted(3)), or no group
+    is to be seen, nobody can tell.
+    """
+    if "system" not in read.names("/run/systemd"):
+        return False
     tops = [top for top in _SLICES if read.names(top)]
     return bool(tops) and not any(read.names(f"{top}/{unit}") for top in tops)

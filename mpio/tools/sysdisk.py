@@ -8,8 +8,9 @@ from mpio.tools import scsi, vpd
 from mpio.tools.sysfs import Reader, number, word
 
 _DISKS = "/sys/class/scsi_disk"
-_DIRECT = frozenset({"0", "20"})  # peripheral device types of SPC-4, 6.4.2: a disk, one of zones
 _DRIVER = "/sys/bus/scsi/drivers/sd"
+# Peripheral device types of SPC-4, 6.4.2: disks, those of zones; tapes, optical drives, changers.
+_DIRECT = frozenset({"0", "20"})
 _USEFUL = frozenset({"1", "5", "7", "8"})
 _ADDRESS = re.compile(r"(\d{1,9}):", re.ASCII)  # H:C:T:L
 _RETRIED = 16  # digits of a counter: the kernel's are of 32 bits

@@ -86,7 +86,7 @@ def _tree(data: bytes) -> object:
 
 
 def _site(data: bytes) -> object:
-    """As `sitefile.read` gives it, which refuses what is no UTF-8."""
+    """As `sitetrust.read` gives it, which refuses what is no UTF-8."""
     return sitefile.dump(sitefile.parse(_decoded(data), "/etc/mpio/site.toml"))
 
 
